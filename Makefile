@@ -1,0 +1,40 @@
+# Each target makes the environment .venv first where it is missing or out of date.
+PYTHON ?= python3
+ARGS ?=
+CHAPTER ?=
+BIN := .venv/bin
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+lab: .venv/ready  ## open the course in JupyterLab (ARGS="--no-browser --port 8890")
+	$(BIN)/jupyter lab $(ARGS) notebooks/00_start_here.ipynb
+
+test: .venv/ready  ## run every check: code, notebooks, slides, browser
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: .venv/ready  ## run the checks of the code alone
+	$(BIN)/python -m pytest tests -m "not browser" $(ARGS)
+
+slides: .venv/ready  ## build the slide decks (CHAPTER=01 for one) in slides/
+	$(BIN)/python -m course_utils.lecture $(CHAPTER)
+
+present: .venv/ready  ## open the deck of CHAPTER=01 in the browser
+	$(BIN)/python -m course_utils.lecture --open $(CHAPTER)
+
+notebooks: .venv/ready  ## execute the notebooks anew (CHAPTER=01 for one), keep outputs
+	$(BIN)/python -m course_utils.notebooks $(CHAPTER)
+
+bench: .venv/ready  ## measure the speed of the training loop
+	$(BIN)/python -m course_utils.bench $(ARGS)
+
+# uv installs several times faster than pip; where it cannot be had, pip does the same.
+.venv/ready: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("$(PYTHON) is Python %d.%d; the course needs 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..." % v)'
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python lacks the module venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv==0.13.8 || true
+	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode -r requirements.txt || $(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+.PHONY: help lab test test-fast slides present notebooks bench

@@ -1,0 +1,1 @@
+"""The package behind the course From Gradients to GANs. See README.md."""

@@ -1,0 +1,80 @@
+"""Exercises that check themselves. One module a chapter; here is what they share.
+
+A check is a function that takes what the reader wrote and raises Wrong with a useful
+message, or returns a sentence of praise. `@exercise` turns it into one that never
+raises: it gives a Verdict, which the notebook shows and the tests read.
+"""
+
+import functools
+import traceback
+from dataclasses import dataclass
+from html import escape
+
+NOT_ATTEMPTED, FAILED, PASSED = "not attempted", "not yet", "passed"
+SIGNS = {NOT_ATTEMPTED: "○", FAILED: "✗", PASSED: "✓"}
+COLOURS = {NOT_ATTEMPTED: "#777777", FAILED: "#D55E00", PASSED: "#009E73"}
+
+
+class Wrong(Exception):
+    """The answer is not right; the message says what was seen and what to try."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result of a check: status "not attempted", "not yet" or "passed"."""
+
+    status: str
+    message: str
+
+    def __repr__(self) -> str:
+        return f"{SIGNS[self.status]} {self.status}: {self.message}"
+
+    def _repr_html_(self) -> str:
+        colour = COLOURS[self.status]
+        message = escape(self.message).replace("\n", "<br>")
+        return (
+            f'<div style="border-left: 4px solid {colour}; padding: 2px 10px">'
+            f"<b>{SIGNS[self.status]} {self.status}</b>: {message}</div>"
+        )
+
+
+def exercise(check):
+    """Make a check that gives a Verdict for everything a reader can hand in.
+
+    An answer that raises NotImplementedError, or is None or `...`, was not attempted.
+    Any other error in it is shown with the line of the reader's code that raised it.
+    """
+
+    @functools.wraps(check)
+    def checked(*answers) -> Verdict:
+        if any(answer is None or answer is ... for answer in answers):
+            return Verdict(NOT_ATTEMPTED, "fill in the cell above, then run this again")
+        try:
+            return Verdict(PASSED, check(*answers))
+        except NotImplementedError:
+            return Verdict(NOT_ATTEMPTED, "fill in the cell above, then run this again")
+        except Wrong as problem:
+            return Verdict(FAILED, str(problem))
+        except Exception as error:
+            place = _place(error)
+            return Verdict(FAILED, f"{type(error).__name__}: {error}{place}")
+
+    return checked
+
+
+def _place(error):
+    """The last line of the reader's own code in the traceback of `error`."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        is_cell = "ipykernel" in frame.filename or frame.filename.startswith("<")
+        if is_cell and frame.line:
+            return f"\nin your line {frame.lineno}: {frame.line}"
+    return ""
+
+
+def describe(value) -> str:
+    """A short description of a value for a message: kind, shape or number."""
+    if hasattr(value, "shape") and tuple(value.shape):
+        return f"{type(value).__name__} of shape {list(value.shape)}"
+    if hasattr(value, "item"):
+        value = value.item()
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)

@@ -1,0 +1,1 @@
+"""The explorables: for each one a Python class and the JavaScript it shows."""

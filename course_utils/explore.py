@@ -1,0 +1,11 @@
+"""Figures to play with and guesses to write down, for notebooks and decks.
+
+Every class here runs in the browser and needs no kernel once it is shown. How to write
+a new one: see `course_utils.explorables.base`.
+"""
+
+from course_utils.explorables.base import Explorable
+from course_utils.explorables.loop import TrainingLoop
+from course_utils.explorables.prediction import Comparison, Prediction, predict
+
+__all__ = ["Comparison", "Explorable", "Prediction", "TrainingLoop", "predict"]
