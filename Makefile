@@ -5,7 +5,7 @@ CHAPTER ?=
 BIN := .venv/bin
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: .venv/ready  ## open the course in JupyterLab (ARGS="--no-browser --port 8890")
 	$(BIN)/jupyter lab $(ARGS) notebooks/00_start_here.ipynb

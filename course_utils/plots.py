@@ -118,7 +118,7 @@ def draw_images(
 
 
 def draw_history(history, columns=("loss", "accuracy")):
-    """Curves of a History over epochs: one panel per metric, train and test labelled."""
+    """Curves of a History over epochs: a panel per metric, train and test labelled."""
     figure, axes = new_figure(1, len(columns), size=(7, 3.2), squeeze=False)
     for place, name in zip(axes.flat, columns, strict=True):
         for role in ("train", "test"):

@@ -77,13 +77,11 @@ class Explorable(anywidget.AnyWidget):
     _made = itertools.count(1)
 
     def __init_subclass__(cls, **kwargs):
-        if cls.script is None:
-            raise TypeError(
-                f"{cls.__name__} needs script = 'NAME', where explorables/NAME.js exists"
-            )
-        cls._esm = script_text(cls.script)
-        cls._css = style_text(cls.script)
-        cls._made = itertools.count(1)
+        # anywidget makes a further subclass for each instance: it names no script.
+        if "script" in vars(cls):
+            cls._esm = script_text(cls.script)
+            cls._css = style_text(cls.script)
+            cls._made = itertools.count(1)
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **traits):

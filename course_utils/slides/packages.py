@@ -18,7 +18,7 @@ QUIET = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 
 
 class PackagesUnavailable(RuntimeError):
-    """The packages are not installed and cannot be fetched; the text says what to do."""
+    """The packages are missing and cannot be fetched; the text says what to do."""
 
 
 def package_file(name, folder=HERE):
