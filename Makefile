@@ -29,12 +29,15 @@ bench: .venv/ready  ## measure the speed of the training loop
 	$(BIN)/python -m course_utils.bench $(ARGS)
 
 # uv installs several times faster than pip; where it cannot be had, pip does the same.
-.venv/ready: requirements.txt constraints.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("$(PYTHON) is Python %d.%d; the course needs 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..." % v)'
-	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python lacks the module venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+.venv/ready: $(BIN)/python requirements.txt constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet uv==0.13.8 || true
 	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode -r requirements.txt || $(BIN)/python -m pip install -r requirements.txt
 	@touch $@
+
+# Made anew also where the Python that it was made from is gone (a link to nowhere).
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("$(PYTHON) is Python %d.%d; the course needs 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..." % v)'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python lacks the module venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
 
 .PHONY: help lab test test-fast slides present notebooks bench

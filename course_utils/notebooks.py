@@ -9,6 +9,7 @@ hash of its code: a test fails when the code no longer matches the outputs.
 """
 
 import argparse
+import base64
 import datetime
 import hashlib
 import os
@@ -57,11 +58,15 @@ def write_notebook(notebook, path) -> None:
 def execute(path) -> float:
     """Execute one notebook in a fresh kernel and write it back; returns its minutes."""
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
     notebook = nbformat.read(path, as_version=4)
+    # Where there are Unix sockets the kernel needs no network port.
+    transport = "tcp" if os.name == "nt" else "ipc"
     started = time.perf_counter()
     NotebookClient(
         notebook,
+        config=Config(KernelManager={"transport": transport}),
         timeout=SECONDS_PER_CELL,
         kernel_name="python3",
         record_timing=False,
@@ -84,7 +89,20 @@ def execute(path) -> float:
         **asdict(environment()),
     }
     write_notebook(notebook, path)
+    write_cover(notebook)
     return minutes
+
+
+def write_cover(notebook) -> None:
+    """Keep the picture of the cell with {"course": {"cover": true}} for the README."""
+    for cell in notebook.cells:
+        if cell.metadata.get("course", {}).get("cover"):
+            pictures = [
+                output.data["image/png"]
+                for output in cell.outputs
+                if "image/png" in output.get("data", {})
+            ]
+            (FOLDER / "cover.png").write_bytes(base64.b64decode(pictures[0]))
 
 
 def main(arguments=None) -> int:

@@ -1,5 +1,6 @@
 """Figures of the course: one look, fixed colours, and words for who cannot see them.
 
+Importing this module sets matplotlib's style, also for figures that a reader draws.
 Functions that draw return a matplotlib Figure; `show` displays it with its caption and
 its description. No function leaves a figure open.
 """
@@ -13,7 +14,8 @@ from IPython.display import display
 from matplotlib import pyplot as plt
 from PIL import Image
 
-STYLE = Path(__file__).with_name("course.mplstyle")
+plt.style.use(Path(__file__).with_name("course.mplstyle"))
+
 DOTS_PER_INCH = 144  # more than PAGE_DOTS_PER_INCH, for sharp screens
 PAGE_DOTS_PER_INCH = 100
 PALETTE = 256
@@ -38,8 +40,7 @@ def new_figure(rows=1, columns=1, size=None, **options):
 
     `size` is (width, height) in inches; a notebook page is 7 inches wide.
     """
-    with plt.style.context(STYLE):
-        figure, axes = plt.subplots(rows, columns, figsize=size, **options)
+    figure, axes = plt.subplots(rows, columns, figsize=size, **options)
     plt.close(figure)  # not shown a second time by the inline backend
     return figure, axes
 
@@ -72,8 +73,7 @@ def show(figure, caption, alt):
 def to_png(figure):
     """A figure as the bytes of a small PNG, and its width on the page in pixels."""
     buffer = io.BytesIO()
-    with plt.style.context(STYLE):
-        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     image = Image.open(buffer).convert("RGB")
     colours = image.quantize(PALETTE, dither=Image.Dither.NONE)
     small = io.BytesIO()
@@ -81,14 +81,12 @@ def to_png(figure):
     return small.getvalue(), round(image.width * PAGE_DOTS_PER_INCH / DOTS_PER_INCH)
 
 
-def draw_images(
-    images, titles=None, *, columns=10, size=None, signed=False, marks=None
-):
+def draw_images(images, titles=None, *, columns=10, rows=None, size=None, signed=False):
     """A grid of images [N, 1 or 3, H, W] or [N, H, W], from 0 to 255 or from 0 to 1.
 
-    Grey images run from black to white; with signed=True they are weights or
-    gradients: red above zero, blue below, white at zero, one scale for all. `marks`
-    are truth values: a false one gets a frame and a cross, for mistakes.
+    `titles` stand above the images, `rows` are names before the rows. Grey images run
+    from black to white; with signed=True they are weights or gradients: red above zero,
+    blue below, white at zero, on one scale for all.
     """
     images = np.asarray(images.detach().cpu() if hasattr(images, "detach") else images)
     if images.ndim == 3:
@@ -97,23 +95,29 @@ def draw_images(
         raise ValueError(
             f"images must be [N, 1 or 3, H, W] or [N, H, W], got {list(images.shape)}"
         )
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    size = size or (7, rows * (7 / columns + (0.28 if titles else 0.05)))
-    figure, axes = new_figure(rows, columns, size=size, squeeze=False)
+    columns, titles = min(columns, len(images)), list(titles or [])
+    count = -(-len(images) // columns)
+    titled = -(-len(titles) // columns)
+    height = count * (0.06 + (6 if rows else 7) / columns) + 0.25 * titled
+    figure, axes = new_figure(count, columns, size=size or (7, height), squeeze=False)
     limit = np.abs(images).max() or 1
     colours = {"cmap": "gray", "vmin": 0, "vmax": 255 if limit > 1 else 1}
     if signed:
         colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-    for place in axes.flat:
-        place.axis("off")
-    for i, (image, place) in enumerate(zip(images, axes.flat, strict=False)):
-        picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-        place.imshow(picture, **colours)
-        if titles is not None:
-            place.set_title(titles[i], fontsize=10, loc="center", pad=3)
-        if marks is not None and not marks[i]:
-            _mark_mistake(place)
+    longest = max(
+        (len(line) for title in titles for line in title.split("\n")), default=1
+    )
+    font_size = min(11, 72 * 7 / columns / (0.65 * longest))  # no title meets the next
+    for i, place in enumerate(axes.flat):
+        place.set(xticks=[], yticks=[], frame_on=False)
+        if i < len(images):
+            image = images[i]
+            picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+            place.imshow(picture, **colours)
+        if i < len(titles):
+            place.set_title(titles[i], fontsize=font_size, loc="center", pad=3)
+        if rows and i % columns == 0:
+            place.set_ylabel(rows[i // columns], rotation=0, ha="right", va="center")
     return figure
 
 
@@ -138,19 +142,51 @@ def draw_history(history, columns=("loss", "accuracy")):
     return figure
 
 
+def draw_lines(lines, x=None, *, xlabel, ylabel, colors=None, log=False, size=None):
+    """Named lines in one panel, each labelled at its end.
+
+    `lines` maps a name to values [n], or [seeds, n]: then the median is drawn in a band
+    from the smallest to the largest. `colors` maps names to colours or roles.
+    """
+    figure, axes = new_figure(size=size)
+    for i, (name, values) in enumerate(lines.items()):
+        values = np.atleast_2d(np.asarray(values, dtype=float))
+        places = np.arange(1, values.shape[1] + 1) if x is None else np.asarray(x)
+        color = (colors or {}).get(name, f"C{i}")
+        color = COLORS.get(color, color)
+        middle = np.median(values, axis=0)
+        axes.plot(places, middle, color=color)
+        if len(values) > 1:
+            low, high = values.min(axis=0), values.max(axis=0)
+            axes.fill_between(places, low, high, color=color, alpha=0.2, linewidth=0)
+        label_line(axes, places[-1], middle[-1], name, color)
+    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    return figure
+
+
+def draw_bars(bars, *, xlabel, colors=None, size=None):
+    """Named horizontal bars from zero, with the number at the end of each.
+
+    `bars` maps a name to a number, or to several: then the bar is their median and
+    each is drawn as a dot.
+    """
+    figure, axes = new_figure(size=size or (7, 0.8 + 0.5 * len(bars)))
+    for i, (name, values) in enumerate(bars.items()):
+        values = np.atleast_1d(np.asarray(values, dtype=float))
+        color = (colors or {}).get(name, "grey")
+        axes.barh(i, np.median(values), color=COLORS.get(color, color), height=0.6)
+        if len(values) > 1:
+            axes.plot(values, [i] * len(values), "o", color="black", markersize=3)
+        label_line(axes, values.max(), i, f"{np.median(values):.3g}", "#333333")
+    axes.set(xlabel=xlabel, yticks=range(len(bars)), yticklabels=list(bars))
+    axes.invert_yaxis()
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
 def label_line(axes, x, y, text, color, offset=(6, 0)):
     """Write a line's name beside its last point, in its own colour."""
     axes.annotate(
         text, (x, y), offset, textcoords="offset points", color=color, va="center"
     )
-
-
-def _mark_mistake(axes):
-    axes.axis("on")
-    axes.set(xticks=[], yticks=[])
-    for side in axes.spines.values():
-        side.set(visible=True, color=COLORS["test"], linewidth=2.5)
-    axes.text(
-        0.97, 0.95, "✗", transform=axes.transAxes, ha="right", va="top",
-        color=COLORS["test"], fontsize=13, fontweight="bold",
-    )  # fmt: skip

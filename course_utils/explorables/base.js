@@ -87,12 +87,29 @@ const RED_BLUE = [
   [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31],
 ];
 
-/** Colour of a signed value in -1..1: blue below zero, white at zero, red above. */
+/** [r, g, b] of a signed value in -1..1: blue below zero, white at zero, red above. */
 function diverging(value) {
   const place = (Math.min(1, Math.max(-1, value)) + 1) * 5;
   const index = Math.min(9, Math.floor(place));
   const [low, high, part] = [RED_BLUE[index], RED_BLUE[index + 1], place - index];
-  return low.map((channel, k) => channel + part * (high[k] - channel));
+  return low.map((channel, k) => Math.round(channel + part * (high[k] - channel)));
+}
+
+// Colours as ImageData keeps them in a Uint32Array, for painting many pixels a frame.
+const packed = ([red, green, blue]) => (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+const GREYS = Uint32Array.from({ length: 256 }, (_, value) => packed([value, value, value]));
+const SIGNED = Uint32Array.from({ length: 513 }, (_, k) => packed(diverging(k / 256 - 1)));
+const grey = (value) => GREYS[value];                                       // 0..255
+const signed = (value) => SIGNED[Math.round((value + 1) * 256)];            // -1..1
+
+/** Paint values [height, width], through `colour`, onto a canvas of just that many pixels. */
+function paint(canvas, values, { height, width }, colour) {
+  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+  const g = canvas.getContext("2d");
+  const image = g.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = colour(values[i]);
+  g.putImageData(image, 0, 0);
 }
 
 /** A number of three figures for people: 0.0312, 2.3, -14.2, 1,250, 3.1e+6. */

@@ -30,10 +30,10 @@ import traitlets
 from ipywidgets import Layout
 from PIL import Image
 
-from course_utils.plots import COLORS
+from course_utils.plots import COLORS, to_png
 
 FOLDER = Path(__file__).parent
-DOTS_PER_INCH = 100
+COLORS_OF_STILL = 128  # keeps it below 60 KB: a notebook carries it beside the widget
 
 
 def script_text(name):
@@ -51,16 +51,6 @@ def style_text(name):
     return "\n".join(
         path.read_text(encoding="utf-8") for path in paths if path.exists()
     )
-
-
-def png_bytes(figure, colors=128):
-    """A matplotlib Figure as a PNG of at most `colors` colours."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    image = Image.open(buffer).convert("RGB")
-    small = io.BytesIO()
-    image.quantize(colors, dither=Image.Dither.NONE).save(small, "png", optimize=True)
-    return small.getvalue()
 
 
 class Explorable(anywidget.AnyWidget):
@@ -92,15 +82,17 @@ class Explorable(anywidget.AnyWidget):
         super().__init__(model_id=identity, layout=layout, **traits)
 
     def picture(self):
-        """A matplotlib Figure (made without pyplot) of what the widget shows."""
+        """A matplotlib Figure of what the widget shows; see plots.new_figure."""
         raise NotImplementedError(f"{type(self).__name__} needs a picture()")
 
     def still(self):
         """What places without widgets show: a MIME bundle and its metadata."""
-        figure = self.picture()
-        width = round(figure.get_figwidth() * DOTS_PER_INCH)
-        picture = base64.b64encode(png_bytes(figure)).decode("ascii")
-        data = {"image/png": picture, "text/plain": self.alt}
+        picture, width = to_png(self.picture())
+        small = io.BytesIO()
+        image = Image.open(io.BytesIO(picture)).convert("RGB")
+        image.quantize(COLORS_OF_STILL).save(small, "png", optimize=True)
+        encoded = base64.b64encode(small.getvalue()).decode("ascii")
+        data = {"image/png": encoded, "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt, "width": width}}
 
     def _repr_mimebundle_(self, **kwargs):

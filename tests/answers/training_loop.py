@@ -1,0 +1,270 @@
+"""Plausible wrong answers to the exercises of chapter 01; each must be rejected."""
+
+ANSWERS = {
+    "cross_entropy": {
+        "wrong": {
+            "overflows": """
+def stable_cross_entropy(Z, y):
+    p = Z.exp() / Z.exp().sum(1, keepdim=True)
+    return -p[torch.arange(len(y)), y].log().mean()
+""",
+            "sum instead of mean": """
+def stable_cross_entropy(Z, y):
+    Z = Z - Z.amax(1, keepdim=True)
+    return (Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]).sum()
+""",
+            "one maximum for the whole batch": """
+def stable_cross_entropy(Z, y):
+    Z = Z - Z.max()
+    return (Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]).mean()
+""",
+            "stable softmax, then the logarithm of zero": """
+def stable_cross_entropy(Z, y):
+    e = (Z - Z.amax(1, keepdim=True)).exp()
+    p = e / e.sum(1, keepdim=True)
+    return -p[torch.arange(len(y)), y].log().mean()
+""",
+            "a small number added": """
+def stable_cross_entropy(Z, y):
+    e = (Z - Z.amax(1, keepdim=True)).exp()
+    p = e / e.sum(1, keepdim=True)
+    p = p[torch.arange(len(y)), y]
+    return -torch.where(p < 1e-12, torch.full_like(p, 1e-12), p).log().mean()
+""",
+            "scores clamped": """
+def stable_cross_entropy(Z, y):
+    Z = Z.clamp(-50, 50)
+    return (Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]).mean()
+""",
+            "the wrong axis": """
+def stable_cross_entropy(Z, y):
+    Z = Z - Z.amax(0, keepdim=True)
+    return (Z.exp().sum(0).log()[y] - Z[torch.arange(len(y)), y]).mean()
+""",
+            "the wrong sign": """
+def stable_cross_entropy(Z, y):
+    Z = Z - Z.amax(1, keepdim=True)
+    return (Z[torch.arange(len(y)), y] - Z.exp().sum(1).log()).mean()
+""",
+            "in bits": """
+def stable_cross_entropy(Z, y):
+    Z = Z - Z.amax(1, keepdim=True)
+    return (Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]).mean() / 0.6931471805599453
+""",
+            "the library's function": """
+def stable_cross_entropy(Z, y):
+    return F.cross_entropy(Z, y)
+""",
+            "one loss per image": """
+def stable_cross_entropy(Z, y):
+    Z = Z - Z.amax(1, keepdim=True)
+    return Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]
+""",
+        }
+    },
+    "repaired_step": {
+        "wrong": {
+            "gradients not cleared": """
+def repaired_step(model, optimizer, images, labels):
+    loss = F.cross_entropy(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+""",
+            "step before backward": """
+def repaired_step(model, optimizer, images, labels):
+    loss = F.cross_entropy(model(images), labels)
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+""",
+            "cleared, and step before backward": """
+def repaired_step(model, optimizer, images, labels):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(images), labels)
+    optimizer.step()
+    loss.backward()
+    return loss.item()
+""",
+            "softmax twice": """
+def repaired_step(model, optimizer, images, labels):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(images).softmax(1), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+""",
+            "loss returned with its graph": """
+def repaired_step(model, optimizer, images, labels):
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss
+""",
+            "the loss after the step": """
+def repaired_step(model, optimizer, images, labels):
+    optimizer.zero_grad()
+    F.cross_entropy(model(images), labels).backward()
+    optimizer.step()
+    with torch.no_grad():
+        return F.cross_entropy(model(images), labels).item()
+""",
+            "softmax twice and not cleared": """
+def repaired_step(model, optimizer, images, labels):
+    loss = F.cross_entropy(model(images).softmax(1), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+""",
+        }
+    },
+    "accuracy": {
+        "wrong": {
+            "mean of batch means": """
+@torch.no_grad()
+def accuracy(model, batches):
+    was_training = model.training
+    model.eval()
+    means = [(model(x).argmax(1) == y).float().mean() for x, y in batches]
+    model.train(was_training)
+    return sum(means) / len(means)
+""",
+            "training mode": """
+@torch.no_grad()
+def accuracy(model, batches):
+    right = seen = 0
+    for x, y in batches:
+        right += (model(x).argmax(1) == y).sum().item()
+        seen += len(y)
+    return right / seen
+""",
+            "with a graph": """
+def accuracy(model, batches):
+    was_training = model.training
+    model.eval()
+    right = seen = 0
+    for x, y in batches:
+        right += (model(x).argmax(1) == y).sum().item()
+        seen += len(y)
+    model.train(was_training)
+    return right / seen
+""",
+            "mode not put back": """
+@torch.no_grad()
+def accuracy(model, batches):
+    model.eval()
+    right = seen = 0
+    for x, y in batches:
+        right += (model(x).argmax(1) == y).sum().item()
+        seen += len(y)
+    return right / seen
+""",
+            "always training afterwards": """
+@torch.no_grad()
+def accuracy(model, batches):
+    model.eval()
+    right = seen = 0
+    for x, y in batches:
+        right += (model(x).argmax(1) == y).sum().item()
+        seen += len(y)
+    model.train()
+    return right / seen
+""",
+            "a count": """
+@torch.no_grad()
+def accuracy(model, batches):
+    was_training = model.training
+    model.eval()
+    right = sum((model(x).argmax(1) == y).sum().item() for x, y in batches)
+    model.train(was_training)
+    return right
+""",
+            "the first batch's size for all": """
+@torch.no_grad()
+def accuracy(model, batches):
+    was_training = model.training
+    model.eval()
+    right = sum((model(x).argmax(1) == y).sum().item() for x, y in batches)
+    model.train(was_training)
+    return right / (len(batches) * len(batches[0][1]))
+""",
+        }
+    },
+    "folder_dataset": {
+        "wrong": {
+            name: f"""
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+class FolderDataset(torch.utils.data.Dataset):
+    def __init__(self, folder):
+        {items}
+
+    def __len__(self):
+        return {length}
+
+    def __getitem__(self, i):
+        file, label = self.items[i]
+        pixels = np.array(Image.open(file).convert("RGB"))
+        return {item}
+"""
+            for name, items, length, item in (
+                (
+                    "channels last",
+                    "self.items = [(f, k) for k, p in enumerate(sorted("
+                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
+                    "len(self.items)",
+                    "torch.from_numpy(pixels) / 255, label",
+                ),
+                (
+                    "bytes",
+                    "self.items = [(f, k) for k, p in enumerate(sorted("
+                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
+                    "len(self.items)",
+                    "torch.from_numpy(pixels).permute(2, 0, 1), label",
+                ),
+                (
+                    "pixels up to 255",
+                    "self.items = [(f, k) for k, p in enumerate(sorted("
+                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
+                    "len(self.items)",
+                    "torch.from_numpy(pixels).permute(2, 0, 1).float(), label",
+                ),
+                (
+                    "classes in reverse order",
+                    "self.items = [(f, k) for k, p in enumerate(sorted("
+                    "Path(folder).iterdir(), reverse=True)) "
+                    "for f in sorted(p.glob('*.png'))]",
+                    "len(self.items)",
+                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
+                ),
+                (
+                    "the number of classes as length",
+                    "self.items = [(f, k) for k, p in enumerate(sorted("
+                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
+                    "3",
+                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
+                ),
+                (
+                    "labels from 1",
+                    "self.items = [(f, k) for k, p in enumerate(sorted("
+                    "Path(folder).iterdir()), 1) for f in sorted(p.glob('*.png'))]",
+                    "len(self.items)",
+                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
+                ),
+                (
+                    "an array",
+                    "self.items = [(f, k) for k, p in enumerate(sorted("
+                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
+                    "len(self.items)",
+                    "pixels, label",
+                ),
+            )
+        }
+    },
+}
