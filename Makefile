@@ -28,16 +28,16 @@ notebooks: .venv/ready  ## execute the notebooks anew (CHAPTER=01 for one), keep
 bench: .venv/ready  ## measure the speed of the training loop
 	$(BIN)/python -m course_utils.bench $(ARGS)
 
-# uv installs several times faster than pip; where it cannot be had, pip does the same.
-.venv/ready: $(BIN)/python requirements.txt constraints.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet uv==0.13.8 || true
-	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode -r requirements.txt || $(BIN)/python -m pip install -r requirements.txt
-	@touch $@
-
-# Made anew also where the Python that it was made from is gone (a link to nowhere).
-$(BIN)/python:
+environment:  ## make an empty .venv (PYTHON=python3.12 for another Python)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("$(PYTHON) is Python %d.%d; the course needs 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..." % v)'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python lacks the module venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 
-.PHONY: help lab test test-fast slides present notebooks bench
+# uv installs several times faster than pip; where it cannot be had, pip does the same.
+# Without a Python in .venv, or with a link to one that is gone, it is made first.
+.venv/ready: requirements.txt constraints.txt pyproject.toml $(shell test -x $(BIN)/python || echo environment)
+	$(BIN)/python -m pip install --quiet uv==0.13.8 || true
+	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode -r requirements.txt || $(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+.PHONY: help lab test test-fast slides present notebooks bench environment

@@ -23,7 +23,7 @@ from course_utils.bench_peers import installed_peers, peer_versions, pipelines
 from course_utils.data import load_images
 from course_utils.runtime import environment, pick_device
 
-REFERENCE = "raw loop, .item() at each step"
+REFERENCE = "raw loop, .item() each step"
 
 
 @dataclass
@@ -136,19 +136,17 @@ def spread(values, digits=3) -> str:
 
 def loop_table(times, batches) -> list[str]:
     """Lines that compare loops with the reference, round by round."""
-    lines = [
-        f"{'':34}{'ms per step':>12}{'over raw, µs per step':>27}"
-        f"{'wall ratio':>23}{'processor ratio':>23}"
-    ]
+    heads = ("wall ratio", "processor ratio", "processor, µs more a step")
+    lines = [f"{'':31}{'ms a step':>9}" + "".join(f"  {head:>25}" for head in heads)]
     reference = {key: np.array(values) for key, values in times[REFERENCE].items()}
     for name, taken in times.items():
         wall, processor = np.array(taken["wall"]), np.array(taken["processor"])
-        line = f"{name:34}{np.median(wall) / batches * 1e3:12.3f}"
+        line = f"{name:31}{np.median(wall) / batches * 1e3:9.3f}"
         if name != REFERENCE:
-            extra = (wall - reference["wall"]) / batches * 1e6
-            line += f"{spread(extra, 0):>27}"
-            line += f"{spread(wall / reference['wall']):>23}"
-            line += f"{spread(processor / reference['processor']):>23}"
+            extra = (processor - reference["processor"]) / batches * 1e6
+            columns = [spread(wall / reference["wall"])]
+            columns += [spread(processor / reference["processor"]), spread(extra, 0)]
+            line += "".join(f"  {column:>25}" for column in columns)
         lines.append(line)
     return lines
 
@@ -181,7 +179,9 @@ def heading(settings, device) -> list[str]:
         "timed: the call of fit with its set-up; of Trainer and fastai only the epoch",
     ]
     if hasattr(os, "getloadavg"):
-        lines.append(f"load of the machine before: {os.getloadavg()[0]:.1f}")
+        busy = os.getloadavg()[0]
+        advice = ": other programs blur wall times" if busy > 0.5 else ""
+        lines.append(f"processors busy in the minute before: {busy:.1f}{advice}")
     if missing:
         lines.append(f"not installed: {', '.join(missing)}: pip install -e .[bench]")
     return lines

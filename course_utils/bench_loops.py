@@ -216,10 +216,10 @@ class Terminal(io.StringIO):
 
 
 CONTENDERS = {
-    "raw loop, .item() at each step": raw,
+    "raw loop, .item() each step": raw,
     "raw loop again (A/A control)": raw,
     "raw loop, read once per epoch": raw_unread,
     "fit": course,
     "fit, drawing a progress bar": course_progress,
-    "fit, float images as raw has": course_float,
+    "fit, on float images as raw": course_float,
 }

@@ -103,7 +103,7 @@ def draw_course_map(columns=5):
     """The chapters as boxes in reading order; filled where the notebook is there."""
     everything = chapters()
     rows = -(-len(everything) // columns)
-    figure, axes = new_figure(size=(7, 1.05 * rows))
+    figure, axes = new_figure(size=(7, 0.95 * rows))
     axes.set(xlim=(0, columns), ylim=(rows, 0))
     axes.axis("off")
     for i, chapter in enumerate(everything):
@@ -111,17 +111,17 @@ def draw_course_map(columns=5):
         ready = chapter.path is not None
         axes.add_patch(
             FancyBboxPatch(
-                (column + 0.06, row + 0.28), 0.88, 0.64,
+                (column + 0.03, row + 0.28), 0.94, 0.64,
                 boxstyle="round,pad=0,rounding_size=0.05", linewidth=1.5,
                 edgecolor=COLORS["after"] if ready else COLORS["before"],
                 facecolor="#D9EAF5" if ready else "white",
             )
         )  # fmt: skip
         title = "\n".join([chapter.number, *textwrap.wrap(chapter.title, 18)])
-        axes.text(column + 0.5, row + 0.6, title, ha="center", va="center", size=9)
+        axes.text(column + 0.5, row + 0.6, title, ha="center", va="center", size=8.5)
         if i in PARTS:
             axes.text(
-                column + 0.06, row + 0.2, PARTS[i], size=10, weight="bold",
+                column + 0.03, row + 0.2, PARTS[i], size=10, weight="bold",
                 color=COLORS["grey"],
             )  # fmt: skip
     return figure

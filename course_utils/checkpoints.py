@@ -7,20 +7,19 @@ one, never half of one. It is loaded with weights_only=True, so that a foreign f
 cannot run code.
 """
 
+import copy
 import os
-import pickle
 import random
 import tempfile
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
+from course_utils.history import History
+
 VERSION = 1
 KIND = "course_utils checkpoint"
-# What torch.load raises for a file that is cut off or not of its kind.
-DAMAGE = (pickle.UnpicklingError, RuntimeError, EOFError, BadZipFile, OSError)
 
 
 class CheckpointError(Exception):
@@ -41,7 +40,32 @@ class Checkpoint:
 
     def save(self, step, batches, history) -> None:
         """Write the state of the run, replacing the file at once."""
-        state = {
+        write_atomically(self._state(step, batches, history), self.path)
+
+    def resume(self, step, batches, history) -> bool:
+        """Put the saved state back; False where there is no file yet.
+
+        Raises CheckpointError for a damaged, foreign or newer file, and for one of
+        another model or optimizer. Nothing is changed then.
+        """
+        if not self.path.exists():
+            return False
+        state = read_checkpoint(self.path)
+        before = self._state(step, batches, History())
+        before = copy.deepcopy(before)  # the tensors of the step itself are overwritten
+        try:
+            self._restore(state, step, batches, history)
+        except Exception as error:
+            self._restore(before, step, batches, History())
+            raise CheckpointError(
+                f"{self.path} does not fit this run, it is of another model or "
+                f"optimizer or damaged ({error}); "
+                "give this run a new path, or build the step as it was"
+            ) from error
+        return True
+
+    def _state(self, step, batches, history):
+        return {
             "kind": KIND,
             "version": VERSION,
             "torch": str(torch.__version__),
@@ -50,31 +74,13 @@ class Checkpoint:
             "history": history.state_dict(),
             "random": random_state(),
         }
-        write_atomically(state, self.path)
 
-    def resume(self, step, batches, history) -> bool:
-        """Put the saved state back; False where there is no file yet.
-
-        Raises CheckpointError for a damaged, foreign or newer file, and for one of
-        another model or optimizer. The step is then unchanged.
-        """
-        if not self.path.exists():
-            return False
-        state = read_checkpoint(self.path)
-        before = step.state_dict()
-        try:
-            step.load_state_dict(state["step"])
-        except (ValueError, RuntimeError, KeyError) as error:
-            step.load_state_dict(before)
-            raise CheckpointError(
-                f"{self.path} is of another model or optimizer ({error}); "
-                "give this run a new path, or build the step as it was"
-            ) from error
+    def _restore(self, state, step, batches, history):
+        step.load_state_dict(state["step"])
         if state["batches"] is not None and _has_state(batches):
             batches.load_state_dict(state["batches"])
-        history.load_state_dict(state["history"])
         set_random_state(state["random"])
-        return True
+        history.load_state_dict(state["history"])
 
 
 class NoCheckpoint:
@@ -100,12 +106,12 @@ def read_checkpoint(path) -> dict:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
-    except DAMAGE as error:
+    except Exception as error:  # torch.load raises a dozen kinds for damaged files
         reason = str(error).split(". ")[0] or type(error).__name__
         raise CheckpointError(
             f"{path} is damaged or no checkpoint ({reason}); remove it to start anew"
         ) from error
-    if not isinstance(state, dict) or state.get("kind") != KIND:
+    if not (isinstance(state, dict) and state.get("kind") == KIND and "version" in state):
         raise CheckpointError(
             f"{path} was not written by this course; give this run another path"
         )

@@ -7,6 +7,7 @@ and no worker process is needed. Augmentations are in augment.py.
 
 import gzip
 import os
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,15 +15,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision
-from PIL import Image, ImageOps
 
+from course_utils.image_folder import SPLITS, choose, read_folder
 from course_utils.runtime import REPOSITORY, pick_device
 
 FASHION_CLASSES = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat"]
 FASHION_CLASSES += ["Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
-SPLITS = ("train", "test")
-TEST_FRACTION = 0.2  # of an own folder that has no train and test folders
-EXTENSIONS = tuple(torchvision.datasets.folder.IMG_EXTENSIONS)
 
 # Mean and standard deviation per channel of the training pixels in [0, 1].
 STATISTICS = {
@@ -193,7 +191,9 @@ def load_images(name="fashion-mnist", split="train", *, limit=None, size=None):
             f"(looked for {folder.absolute()}); "
             f"the named sets are fashion-mnist, {', '.join(DOWNLOADS)}"
         )
-    return _load_folder(folder, split, limit, size)
+    images, labels, classes = read_folder(folder, split, limit, size)
+    kind = "grey" if images.shape[1] == 1 else "colour"
+    return ImageSet(images, labels, classes, *STATISTICS[kind])
 
 
 def data_folder() -> Path:
@@ -226,7 +226,7 @@ def _read_idx(path, header, expected):
             '"git checkout -- data", or point COURSE_DATA to the folder that holds '
             "FashionMNIST"
         ) from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise OSError(
             f'{path} is damaged ({error}); get it back with "git checkout -- data"'
         ) from error
@@ -257,12 +257,7 @@ def _download(name, split):
 
 
 def _limited(image_set, limit):
-    return image_set if limit is None else image_set[_choose(len(image_set), limit)]
-
-
-def _choose(count, limit):
-    """The first `limit` places of one fixed shuffle of `count` things."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(0))[:limit]
+    return image_set if limit is None else image_set[choose(len(image_set), limit)]
 
 
 def _resized(image_set, size):
@@ -276,112 +271,3 @@ def _resized(image_set, size):
     top, left = (height - size) // 2, (width - size) // 2
     images = images[:, :, top : top + size, left : left + size]
     return replace(image_set, images=images.contiguous())
-
-
-def _load_folder(folder, split, limit, size):
-    parts = [folder / part for part in SPLITS]
-    has_parts = all(part.is_dir() for part in parts)
-    root = folder / split if has_parts else folder
-    classes = _class_names(root)
-    if has_parts and classes != (expected := _class_names(folder / "train")):
-        raise ValueError(
-            f"{folder / 'train'} and {root} must hold the same class folders, "
-            f"these are in one only: {', '.join(set(expected) ^ set(classes))}"
-        )
-    found = []
-    for label, name in enumerate(classes):
-        files = _image_files(root / name)
-        if not has_parts:
-            files = _part(files, split)
-        found += [(file, label) for file in files]
-    if not found:
-        raise ValueError(
-            f"{folder} holds too few images for a test set; "
-            "a class needs at least two images"
-        )
-    if limit is not None:
-        found = [found[i] for i in _choose(len(found), limit).tolist()]
-    images = _to_batch([(file, _read_image(file, size)) for file, _ in found])
-    labels = torch.tensor([label for _, label in found])
-    kind = "grey" if images.shape[1] == 1 else "colour"
-    return ImageSet(images, labels, classes, *STATISTICS[kind])
-
-
-def _class_names(root):
-    names = sorted(
-        entry.name
-        for entry in root.iterdir()
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
-    if not names:
-        raise ValueError(
-            f"{root} holds no folders; expected one folder of images per class, "
-            f"such as {root / 'cats'} and {root / 'dogs'}"
-        )
-    return names
-
-
-def _image_files(folder):
-    entries = sorted(
-        entry
-        for entry in folder.rglob("*")
-        if entry.is_file() and not entry.name.startswith(".")
-    )
-    files = [entry for entry in entries if entry.suffix.lower() in EXTENSIONS]
-    if not files:
-        others = f" (only files such as {entries[0].name})" if entries else ""
-        raise ValueError(
-            f"class folder {folder} holds no images{others}; "
-            f"put files ending in {', '.join(EXTENSIONS)} there, or remove the folder"
-        )
-    return files
-
-
-def _part(files, split):
-    """The files of one split: a fixed fifth of the class is the test set."""
-    order = _choose(len(files), len(files)).tolist()
-    held_out = min(max(1, round(TEST_FRACTION * len(files))), len(files) - 1)
-    chosen = order[:held_out] if split == "test" else order[held_out:]
-    return [files[i] for i in sorted(chosen)]
-
-
-def _read_image(file, size):
-    """One file -> uint8 array [H, W] (grey) or [H, W, 3] (colour)."""
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened)
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{file} cannot be read as an image ({error}); repair or remove the file"
-        ) from error
-    if image.mode.startswith("I"):  # 16 bits of grey
-        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image.convert("RGBA"))
-    image = image.convert("L" if image.mode in ("1", "L", "F") else "RGB")
-    if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image)
-
-
-def _to_batch(named_arrays):
-    """Stack images as uint8 [N, C, H, W]; one colour image makes all of them colour."""
-    first_file, first = named_arrays[0]
-    for file, array in named_arrays:
-        if array.shape[:2] != first.shape[:2]:
-            height, width = array.shape[:2]
-            raise ValueError(
-                f"images differ in size: {first_file} is {first.shape[1]} x "
-                f"{first.shape[0]} pixels, {file} is {width} x {height}; "
-                "bring them to one size with load_images(..., size=64)"
-            )
-    arrays = [array for _, array in named_arrays]
-    if any(array.ndim == 3 for array in arrays):
-        arrays = [
-            array if array.ndim == 3 else np.repeat(array[:, :, None], 3, axis=2)
-            for array in arrays
-        ]
-        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
-    return torch.from_numpy(np.stack(arrays))[:, None]

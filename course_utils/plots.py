@@ -126,10 +126,12 @@ def draw_history(history, columns=("loss", "accuracy")):
     figure, axes = new_figure(1, len(columns), size=(7, 3.2), squeeze=False)
     for place, name in zip(axes.flat, columns, strict=True):
         for role in ("train", "test"):
-            values = [row.get(f"{role}_{name}") for row in history.rows]
-            if not values or values[0] is None:
+            column = f"{role}_{name}"
+            rows = [row for row in history.rows if column in row]
+            if not rows:
                 continue
-            epochs = [row["epoch"] for row in history.rows]
+            epochs = [row["epoch"] for row in rows]
+            values = [row[column] for row in rows]
             place.plot(epochs, values, "o-", color=COLORS[role])
             label_line(place, epochs[-1], values[-1], role, COLORS[role])
         place.set_xlabel("epoch")

@@ -54,7 +54,20 @@ class Step:
                 "build the step as it was when the state was saved"
             )
         for name, part in parts.items():
+            _check_settings(part, state[name])
             part.load_state_dict(state[name])
+
+
+def _check_settings(part, state):
+    """An optimizer would take the state of another kind, and fail in its next step."""
+    if not hasattr(part, "param_groups") or not state["param_groups"]:
+        return
+    own, saved = ({*groups[0]} for groups in (part.param_groups, state["param_groups"]))
+    if own != saved:
+        raise ValueError(
+            f"the state is of another optimizer: it has {sorted(saved - own)}, "
+            f"{type(part).__name__} has {sorted(own - saved)}"
+        )
 
 
 class ClassifierStep(Step):

@@ -46,9 +46,7 @@ NOTEBOOKS = {
     "scale": [
         verdict("from course_utils.runtime import scale\nscale", "Scale('smoke')")
     ],
-    "clean": [
-        verdict("sorted(name for name in dir() if name[0] not in '_AIOego')", "[]")
-    ],
+    "clean": [verdict("{'fence', 'os', 'Path', 'runpy'} & set(dir())", "set()")],
     "verdict": [verdict("1 + 1", "3")],
     "network": [new_code_cell(NETWORK)],
     "write": [new_code_cell(WRITE)],

@@ -1,18 +1,19 @@
-"""JupyterLab in a real browser: a chapter run, its explorable used, an exercise done."""
+"""JupyterLab in a real browser: a chapter run, its explorable used, a task done."""
 
 import re
 
 import nbformat
 import pytest
-
 from browser import chromium
+from lab import jupyter_lab, open_notebook, trust
+from nbclient import NotebookClient
+
 from course_utils.runtime import REPOSITORY
-from lab import jupyter_lab, open_notebook
 
 pytestmark = pytest.mark.browser
 
 CHAPTER = REPOSITORY / "notebooks" / "01_the_training_loop.ipynb"
-SMALL = "small.ipynb"
+TRUSTED, SMALL = "trusted.ipynb", "small.ipynb"
 SMALL_CELLS = [
     "import torch\nfrom course_utils.explore import TrainingLoop, predict",
     'guess = predict("How large is the first loss?", low=0, high=10)\nguess',
@@ -37,13 +38,17 @@ def browser():
 
 @pytest.fixture(scope="module")
 def server(browser, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("notebooks")
+    folder, scratch = map(tmp_path_factory.mktemp, ("notebooks", "lab"))
     (folder / CHAPTER.name).write_bytes(CHAPTER.read_bytes())
     cells = [nbformat.v4.new_code_cell(source) for source in SMALL_CELLS]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     small = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(small, folder / SMALL)
-    with jupyter_lab(folder, tmp_path_factory.mktemp("lab")) as running:
+    NotebookClient(small, store_widget_state=True).execute()
+    for name in (SMALL, TRUSTED):
+        small.metadata["title"] = name  # trust goes by content
+        nbformat.write(small, folder / name)
+    with jupyter_lab(folder, scratch) as running:
+        trust(folder / TRUSTED, scratch)
         yield running
 
 
@@ -127,8 +132,18 @@ def use(loop):
     assert "optimizer.step()" in loop.marked() and loop.look()[2] != pictures[5]
 
 
-def test_the_saved_chapter_works_before_anything_is_run(browser, server):
-    with open_notebook(browser, server, CHAPTER.name) as notebook:
+def test_a_fresh_clone_shows_the_still(browser, server):
+    """Until a notebook is run or trusted, JupyterLab runs no script in its outputs."""
+    with open_notebook(browser, server, SMALL) as notebook:
+        still = notebook.cell(LOOP).locator(".jp-RenderedImage img")
+        still.wait_for()
+        assert still.evaluate("(image) => image.naturalWidth") > 1000
+        assert notebook.page.get_by_text("Error displaying widget").count() == 0
+        assert notebook.errors == [] and notebook.visit.external == []
+
+
+def test_a_trusted_notebook_is_alive_before_anything_is_run(browser, server):
+    with open_notebook(browser, server, TRUSTED) as notebook:
         use(Loop(notebook))
         assert notebook.errors == [] and notebook.visit.external == []
 

@@ -1,4 +1,4 @@
-// Shared by all explorables: Python puts this text in front of each one's own script
+// Shared by all explorables: Python puts this text in front of each one's own scripts
 // (see base.py), so its functions are simply there. COLORS comes from course_utils.plots.
 
 /** Make an element: element("button", { class: "x", onclick: f }, "text", child, ...). */
@@ -78,7 +78,7 @@ function watchLook(root, changed) {
 function inks(root) {
   const style = getComputedStyle(root);
   const read = (name) => style.getPropertyValue(`--course-${name}`).trim();
-  return { ink: read("ink"), quiet: read("quiet"), line: read("line"), fill: read("fill"), warn: read("warn") };
+  return { ink: read("ink"), quiet: read("quiet"), line: read("line"), fill: read("fill") };
 }
 
 // Anchors of ColorBrewer's RdBu from blue to red, as matplotlib's "RdBu_r" has them.

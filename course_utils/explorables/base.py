@@ -5,16 +5,17 @@ How to write one (loop.py with loop.js is the model to follow):
 1. `explorables/NAME.js` ends in `export default { render }`, where
    `render({ model, el })` fills the element `el` and returns a function that stops
    what it started. Arithmetic goes into exported functions of plain numbers and
-   typed arrays at the top, so that a test can run them under node and compare them
-   with PyTorch. There is no bundler: Python puts `base.js` and the colours of
-   `course_utils.plots` (as the constant COLORS) in front of the file, so it calls
-   `element`, `paper`, `diverging`, ... without importing them, and must not define
-   those names again. Styles shared by all are in `base.css`; `NAME.css`, where there
-   is one, follows it.
-2. `explorables/NAME.py` holds a subclass of Explorable that sets `script = "NAME"`,
-   declares what the browser needs as traits with `.tag(sync=True)` (arrays as
-   `traitlets.Bytes`), sets `alt`, and draws a static `picture()` with the same
-   arithmetic. Add the class to `course_utils/explore.py`.
+   typed arrays, in a file of its own where it is long, so that a test can run them
+   under node and compare them with PyTorch. There is no bundler: Python joins the
+   colours of `course_utils.plots` (as the constant COLORS), `base.js` and the class's
+   `scripts` into one module, so every file uses what the files before it define
+   (`element`, `paper`, `diverging`, ...) without importing it, and no name may be
+   defined twice. Styles shared by all are in `base.css`; `NAME.css`, named like the
+   last script, follows it.
+2. `explorables/NAME.py` holds a subclass of Explorable that sets
+   `scripts = ("NAME",)`, declares what the browser needs as traits with
+   `.tag(sync=True)` (arrays as `traitlets.Bytes`), sets `alt`, and draws a static
+   `picture()` with the same arithmetic. Add the class to `course_utils/explore.py`.
 3. A notebook's saved state carries the script, the styles and the traits: stay below
    300 KB. The widget must work with no kernel behind it: nothing may wait for Python.
 """
@@ -36,21 +37,18 @@ FOLDER = Path(__file__).parent
 COLORS_OF_STILL = 128  # keeps it below 60 KB: a notebook carries it beside the widget
 
 
-def script_text(name):
-    """The module the browser loads: the colours, base.js, then NAME.js."""
-    parts = [f"const COLORS = {json.dumps(COLORS)};"]
-    parts += [
-        (FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in ("base", name)
-    ]
-    return "\n".join(parts)
+def read_script(scripts):
+    """The module the browser loads: the colours, base.js, then these scripts."""
+    paths = [FOLDER / f"{name}.js" for name in ("base", *scripts)]
+    colours = f"const COLORS = {json.dumps(COLORS)};"
+    return "\n".join([colours, *(path.read_text(encoding="utf-8") for path in paths)])
 
 
-def style_text(name):
-    """base.css, followed by NAME.css where there is one."""
-    paths = [FOLDER / "base.css", FOLDER / f"{name}.css"]
-    return "\n".join(
-        path.read_text(encoding="utf-8") for path in paths if path.exists()
-    )
+def read_style(scripts):
+    """base.css, followed by the style named like the last script, if there is one."""
+    paths = [FOLDER / f"{name}.css" for name in ("base", scripts[-1])]
+    texts = [path.read_text(encoding="utf-8") for path in paths if path.exists()]
+    return "\n".join(texts)
 
 
 class Explorable(anywidget.AnyWidget):
@@ -61,16 +59,16 @@ class Explorable(anywidget.AnyWidget):
     See the module's docstring for how to write one.
     """
 
-    script = None  # the name of the subclass's files in this folder
+    scripts = ()  # names of .js files in this folder; the last one exports render
     alt = traitlets.Unicode().tag(sync=True)
 
     _made = itertools.count(1)
 
     def __init_subclass__(cls, **kwargs):
-        # anywidget makes a further subclass for each instance: it names no script.
-        if "script" in vars(cls):
-            cls._esm = script_text(cls.script)
-            cls._css = style_text(cls.script)
+        # anywidget makes a further subclass for each instance: it names no scripts.
+        if "scripts" in vars(cls):
+            cls._esm = read_script(cls.scripts)
+            cls._css = read_style(cls.scripts)
             cls._made = itertools.count(1)
         super().__init_subclass__(**kwargs)
 

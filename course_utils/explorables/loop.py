@@ -1,7 +1,7 @@
 """The training loop of a linear softmax classifier, one line of it at a time.
 
-The browser does all the arithmetic and the drawing (loop.js); loop_still.py does the
-same in NumPy for the still.
+The browser does all of it: arithmetic (loop_arithmetic.js), drawing (loop_drawing.js),
+controls (loop.js). loop_still.py does the same in NumPy for the still.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ class TrainingLoop(Explorable):
     chapter 01.
     """
 
-    script = "loop"
+    scripts = ("loop_arithmetic", "loop_drawing", "loop")
     images = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
@@ -61,6 +61,8 @@ class TrainingLoop(Explorable):
                     f"weights must be [{len(classes)}, {height * width}], "
                     f"got {list(start.shape)}"
                 )
+            if not np.isfinite(start).all():
+                raise ValueError("weights hold values that are not finite numbers")
         super().__init__(
             images=images.tobytes(), labels=labels.tobytes(), classes=list(classes),
             weights=b"" if weights is None else start.tobytes(),

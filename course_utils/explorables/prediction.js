@@ -71,7 +71,7 @@ function renderQuestion(model, el) {
     const value = model.get("value");
     field.show(value);
     const shown = typeof value === "number" ? plain(value) : value;
-    write(note, value === null ? "" : `\u2713 Your guess is kept: ${shown}. Now run the next cell.`);
+    write(note, value === null ? "" : `\u2713 Your guess is kept: ${shown}.`);
   };
   root.append(element("div", { class: "course-heading" }, "Predict, then run"),
     element("label", { class: "course-prediction-question", for: field.id }, model.get("question")),
@@ -82,7 +82,7 @@ function renderQuestion(model, el) {
 }
 
 /** Two marks on one axis: the guess and the measurement. */
-function drawAxis(sheet, colours, guess, measured, low, high) {
+function drawGuess(sheet, colours, guess, measured, low, high) {
   const { g, width, height } = sheet.begin();
   const values = [guess, measured, ...[low, high].filter((value) => value !== null)];
   const [first, last] = [Math.min(...values), Math.max(...values)];
@@ -124,7 +124,7 @@ async function renderComparison(model, el) {
     sheet.canvas.hidden = value === null || typeof measured === "string";
     if (sheet.canvas.hidden) return;
     sheet.fit();
-    if (sheet.canvas.clientWidth) drawAxis(sheet, inks(root), value, measured, question.get("low"), question.get("high"));
+    if (sheet.canvas.clientWidth) drawGuess(sheet, inks(root), value, measured, question.get("low"), question.get("high"));
   };
   question.on("change:value", update);
   const stopWatching = watchLook(root, onceAFrame(update));

@@ -68,7 +68,7 @@ def markdown_text(text):
 class Prediction(Explorable):
     """A question with a field for the answer. Made by `predict`."""
 
-    script = "prediction"
+    scripts = ("prediction",)
     question = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
     low = traitlets.Float(None, allow_none=True).tag(sync=True)
@@ -106,7 +106,7 @@ class Prediction(Explorable):
 class Comparison(Explorable):
     """The guess of a Prediction beside the measurement; follows a changed guess."""
 
-    script = "prediction"
+    scripts = ("prediction",)
     prediction = traitlets.Instance(Prediction).tag(sync=True, **widget_serialization)
     measured = traitlets.Float(None, allow_none=True).tag(sync=True)
     answer = traitlets.Unicode(None, allow_none=True).tag(sync=True)

@@ -1,6 +1,6 @@
 // Start the deck, fit every slide to its frame, and share the keyboard.
 
-const TEXT = { preferred: 28, least: 22 };
+const TEXT = { large: 34, preferred: 28, least: 22 }; // large: text alone, with room to spare
 const CODE = { preferred: 22, least: 16 };
 
 /** Does anything on the slide need more room than it has? */
@@ -13,6 +13,15 @@ function overflows(slide) {
   );
 }
 
+/** Does a slide of text alone leave a third of its body free? */
+function isSparse(slide) {
+  const [body, last] = [slide.querySelector(".body"), slide.querySelector(".body > .block:last-child")];
+  const alone = !slide.querySelector(".block:not(.text, .table), pre, .body img");
+  if (!alone || !last || slide.matches(".title")) return false;
+  const used = last.offsetTop + last.offsetHeight - body.offsetTop;
+  return used < 0.67 * body.offsetHeight && !overflows(slide);
+}
+
 /** Fit a visible slide: wide formulas first, then smaller code, and only where that is
  *  not enough smaller text; such a slide is marked as crowded. Pictures get the rest. */
 function fit(slide) {
@@ -22,8 +31,12 @@ function fit(slide) {
   slide.classList.add("fitting");
   slide.classList.remove("wrap");
   delete slide.dataset.crowded;
-  size("text", TEXT.preferred);
-  for (const formula of slide.querySelectorAll('mjx-container[display="true"]')) narrow(formula);
+  const formulas = slide.querySelectorAll('mjx-container[display="true"]');
+  for (const text of [TEXT.large, TEXT.preferred]) {
+    size("text", text);
+    for (const formula of formulas) narrow(formula);
+    if (isSparse(slide)) break;
+  }
   let code = CODE.preferred;
   size("code", code);
   while (overflows(slide) && code > CODE.least) size("code", --code);

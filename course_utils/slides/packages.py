@@ -78,7 +78,8 @@ def _run_npm(arguments, folder):
         errors="replace",
     )
     if done.returncode:
-        said = "\n".join((done.stderr or done.stdout).strip().splitlines()[:6])
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        said = "\n".join(line for line in lines if "    at " not in line)[:800]
         raise PackagesUnavailable(
             "npm could not fetch reveal.js and MathJax. The first build of the slides "
             "needs a network connection (about 10 MB); later ones do not. Connect, or "

@@ -49,7 +49,8 @@ def stable_cross_entropy(Z, y):
             "in bits": """
 def stable_cross_entropy(Z, y):
     Z = Z - Z.amax(1, keepdim=True)
-    return (Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]).mean() / 0.6931471805599453
+    losses = Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]
+    return losses.mean() / 0.693147180559945
 """,
             "the library's function": """
 def stable_cross_entropy(Z, y):
