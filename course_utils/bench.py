@@ -89,6 +89,8 @@ def measure(contenders, run, settings) -> dict:
     shuffler = random.Random(settings.seed)
     times = {name: {"wall": [], "processor": []} for name in contenders}
     names = list(contenders)
+    gc.collect()
+    gc.freeze()  # what exists already need not be looked through before each run
     for _ in range(settings.repetitions):
         shuffler.shuffle(names)
         for name in names:
@@ -96,6 +98,7 @@ def measure(contenders, run, settings) -> dict:
             clock = run(contenders[name])
             times[name]["wall"].append(clock.wall)
             times[name]["processor"].append(clock.processor)
+    gc.unfreeze()
     return times
 
 

@@ -111,7 +111,9 @@ def read_checkpoint(path) -> dict:
         raise CheckpointError(
             f"{path} is damaged or no checkpoint ({reason}); remove it to start anew"
         ) from error
-    if not (isinstance(state, dict) and state.get("kind") == KIND and "version" in state):
+    if not (
+        isinstance(state, dict) and state.get("kind") == KIND and "version" in state
+    ):
         raise CheckpointError(
             f"{path} was not written by this course; give this run another path"
         )

@@ -95,6 +95,8 @@ def draw_images(images, titles=None, *, columns=10, rows=None, size=None, signed
         raise ValueError(
             f"images must be [N, 1 or 3, H, W] or [N, H, W], got {list(images.shape)}"
         )
+    if len(images) == 0:
+        raise ValueError("there is no image to draw, got an empty batch")
     columns, titles = min(columns, len(images)), list(titles or [])
     count = -(-len(images) // columns)
     titled = -(-len(titles) // columns)

@@ -105,10 +105,7 @@ class Environment:
 
 
 def environment() -> Environment:
-    """Versions, device, threads and scale of this process; nothing private.
-
-    Taught in chapter 00.
-    """
+    """Versions, device, threads and scale of this process; nothing private."""
     names = ("torch", "torchvision", "numpy", "matplotlib", "jupyterlab", "anywidget")
     packages = {}
     for name in names:

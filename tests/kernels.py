@@ -15,10 +15,9 @@ import tempfile
 import uuid
 from pathlib import Path
 
+import fence
 import pytest
 from nbval import kernel
-
-import fence
 
 first_failures = {}
 

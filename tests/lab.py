@@ -217,11 +217,6 @@ class OpenNotebook:
         outputs = self.cell(index).locator(".jp-OutputArea-output")
         return "\n".join(outputs.all_inner_texts()).strip()
 
-    def save(self):
-        self.choose("File", "Save Notebook$")
-        self.page.wait_for_selector(".jp-mod-dirty", state="detached")
-        self.page.wait_for_timeout(300)
-
 
 def trust(path, scratch):
     """Mark a notebook as trusted, as running and saving it in this JupyterLab does."""

@@ -32,12 +32,12 @@ def bypasses(chapter):
             route = route_to(used, frozenset(names))
             if used[0].startswith(EXEMPT) or route is None:
                 continue
-            taught_name, end = used[1] or used[0], ".".join(route[-1])
+            first, end = used[1] or used[0], route[-1][1]
             if len(route) == 1:
                 reason = f"imports {end}, which this chapter teaches"
             else:
                 way = " -> ".join(name or module for module, name in route)
-                reason = f"imports {taught_name}, which uses {end} ({way})"
+                reason = f"imports {first}, which uses {end} ({way})"
             problems.append(
                 f"{chapter.place(cell)} {reason}: a reader's edit of that cell would "
                 "be ignored; take the taught definition as an argument"
@@ -47,7 +47,10 @@ def bypasses(chapter):
 
 def imports(source):
     """The (module, name) pairs that code uses from the package; no name: all of it."""
-    tree = ast.parse(source)
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # another check says so
+        return set()
     modules, found = {}, set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -65,7 +68,7 @@ def imports(source):
 
 
 def imported(node):
-    """(module, name, bound name) of an import from the package; modules have no name."""
+    """(module, name, bound name) of what is imported; the name of a module is None."""
     if node.level or (node.module or "").partition(".")[0] != PACKAGE:
         return
     for alias in node.names:
@@ -168,7 +171,7 @@ def uses(module, name):
 
 
 def free_names(node, local):
-    """The names that a piece of code takes from outside, defaults and bases included."""
+    """The names that code takes from outside, defaults and bases included."""
     if isinstance(node, ast.Name):
         return {node.id} - local if isinstance(node.ctx, ast.Load) else set()
     inner = local
@@ -184,7 +187,9 @@ def free_names(node, local):
         inner |= {name for part in body for name in assigned(part)}
     else:
         body = list(ast.iter_child_nodes(node))
-        if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        if isinstance(
+            node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+        ):
             inner = local | {name for part in node.generators for name in stored(part)}
     names = {name for part in outside if part for name in free_names(part, local)}
     return names | {name for part in body for name in free_names(part, inner)}

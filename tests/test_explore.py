@@ -7,6 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,9 @@ from course_utils import explore
 from course_utils.explorables.base import FOLDER, Explorable
 from course_utils.explorables.prediction import sentence
 from course_utils.explore import TrainingLoop, predict
+from course_utils.notebooks import chapter_paths
 
+STATE = "application/vnd.jupyter.widget-state+json"
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"]
 EXPLORABLES = [
     thing
@@ -390,6 +393,18 @@ def test_questions_that_cannot_work_are_refused(arguments, message):
 def test_only_finite_numbers_are_compared():
     with pytest.raises(ValueError, match="must be a finite number, got nan"):
         predict("How many?").compare(float("nan"))
+
+
+@pytest.mark.parametrize("path", chapter_paths(), ids=lambda path: path.stem)
+def test_saved_explorables_are_those_of_the_library(path):
+    """Decks and notebooks without a kernel run the script that was saved with them."""
+    kinds = {f"{kind.__module__}.{kind.__name__}": kind for kind in EXPLORABLES}
+    saved = nbformat.read(path, as_version=4).metadata.get("widgets", {})
+    for model in saved.get(STATE, {}).get("state", {}).values():
+        kind = kinds.get(model["state"].get("_anywidget_id"))
+        if kind:
+            assert model["state"]["_esm"] == kind._esm, "run make notebooks"
+            assert model["state"]["_css"] == kind._css, "run make notebooks"
 
 
 def test_scripts_and_styles_travel_with_the_package():

@@ -197,7 +197,9 @@ def test_both_splits_have_the_same_channels(put, limit):
     put("train/a/1.png", picture())
     put("train/a/2.png", picture())
     folder = put("test/a/1.png", picture("RGB"))
-    train, test = (load_images(folder, split, limit=limit) for split in ("train", "test"))
+    train, test = (
+        load_images(folder, split, limit=limit) for split in ("train", "test")
+    )
     assert train.images.shape[1] == test.images.shape[1] == 3
     assert train.mean == test.mean
     assert (train.images == train.images[:, :1]).all()

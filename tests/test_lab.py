@@ -25,6 +25,9 @@ SMALL_CELLS = [
     "guess.value, kind.value, loop.learning_rate",
 ]
 NUMBER, KIND, LOOP, VALUES = 1, 2, 5, 6
+NEXT_FRAMES = """
+    () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))
+"""
 PICTURES = """
     (root) => [...root.querySelectorAll("canvas")].map((one) => one.toDataURL()).join()
 """
@@ -99,9 +102,13 @@ class Loop:
     def press(self, name):
         self.root.get_by_role("button", name=name, exact=True).click()
 
+    def settle(self):
+        """Wait until what was asked for is drawn."""
+        self.page.evaluate(NEXT_FRAMES)
+
     def look(self):
         """Everything it shows: the summary, the marked line, the pictures."""
-        self.page.wait_for_timeout(150)
+        self.settle()
         return (self.said(), self.marked(), self.root.evaluate(PICTURES))
 
     def said(self):
@@ -111,7 +118,7 @@ class Loop:
         return self.root.locator("[aria-current=step]").inner_text()
 
     def rate(self):
-        self.page.wait_for_timeout(100)
+        self.settle()
         return float(self.root.locator(".course-loop-rate").inner_text())
 
 
@@ -200,7 +207,7 @@ def test_keys_and_mouse_move_the_slider_and_nothing_else(small):
     loop.root.get_by_role("button", name="Next line").focus()
     for key, line in (("Space", "zero_grad"), ("Enter", "model(images)")):
         small.page.keyboard.press(key)
-        small.page.wait_for_timeout(100)
+        loop.settle()
         assert line in loop.marked()
     box = loop.slider.bounding_box()
     small.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -217,7 +224,7 @@ def test_steps_that_are_too_long_are_called_so(small):
     small.page.keyboard.press("End")
     for _ in range(6):
         loop.press("One whole batch")
-    small.page.wait_for_timeout(100)
+    loop.settle()
     assert "Overshooting" in loop.root.locator(".course-loop-alarm").inner_text()
     assert "NaN" not in loop.root.inner_text()
 

@@ -85,7 +85,9 @@ def test_a_source_that_does_not_exist_is_named(source, message):
 
 def test_chapters_are_found_by_number(chapter):
     assert notebooks.chapter_paths() == [chapter]
-    assert notebooks.chapter_paths(["1"]) == notebooks.chapter_paths(["01"]) == [chapter]
+    assert (
+        notebooks.chapter_paths(["1"]) == notebooks.chapter_paths(["01"]) == [chapter]
+    )
     with pytest.raises(SystemExit, match="no chapter '7'; the chapters are 01"):
         mirror.main(["7"])
 

@@ -130,7 +130,10 @@ def test_images_of_a_wrong_shape_are_named(shape):
 
 def test_a_history_has_a_labelled_curve_per_role_in_its_colour(history):
     figure = draw_history(history)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["loss per image", "accuracy"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "loss per image",
+        "accuracy",
+    ]
     for axes in figure.axes:
         colours = [line.get_color() for line in axes.lines]
         assert colours == [COLORS["train"], COLORS["test"]]

@@ -11,6 +11,7 @@ from course_utils import progress
 from course_utils.data import Batches
 from course_utils.training import NonFiniteLoss, fit
 
+
 class Step:
     """A step that learns nothing, with one loss."""
 

@@ -153,7 +153,7 @@ def test_an_unknown_precision_is_named():
 
 
 def test_an_optimizer_of_another_model_is_noticed():
-    with pytest.raises(ValueError, match="no parameter of this model.*parameters"):
+    with pytest.raises(ValueError, match=r"no parameter of this model.*parameters"):
         ClassifierStep(linear(), sgd(linear()))
 
 
@@ -184,7 +184,9 @@ def test_state_of_all_parts_and_back(batch):
 def test_states_of_other_parts_are_an_error():
     model = linear()
     step = ClassifierStep(model, sgd(model))
-    with pytest.raises(ValueError, match=r"holds \['model'\], this step has \['model', "):
+    with pytest.raises(
+        ValueError, match=r"holds \['model'\], this step has \['model', "
+    ):
         step.load_state_dict({"model": model.state_dict()})
 
 

@@ -85,7 +85,8 @@ function drawRow(g, place, { y, row, k }, run, data, n, colours) {
   g.fillRect(place.chance, y + 2, probability * place.wide, row - 4);
   g.fillStyle = colours.ink;
   g.fillText(probability.toFixed(3), place.right, middle);
-  g.fillText(figures(logits[k], Math.abs(logits[k]) < 1 ? 2 : 3), place.zero + place.reach + place.number, middle);
+  const short = Math.abs(logits[k]) < 100 ? logits[k].toFixed(2).replace("-", "\u2212") : figures(logits[k]);
+  g.fillText(short, place.zero + place.reach + place.number, middle);
 }
 
 /** Lines at round numbers, with the numbers to the left of them. */
