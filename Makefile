@@ -8,7 +8,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: .venv/ready  ## open the course in JupyterLab (ARGS="--no-browser --port 8890")
-	$(BIN)/jupyter lab $(ARGS) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" $(ARGS) notebooks/00_start_here.ipynb
 
 test: .venv/ready  ## run every check: code, notebooks, slides, browser
 	$(BIN)/python -m pytest $(ARGS)

@@ -46,7 +46,7 @@ def pick_device(name: str | None = None) -> torch.device:
     return device
 
 
-def seed_everything(seed: int) -> None:
+def seed_everything(seed):
     """Seed the random number generators of Python, NumPy and torch (all devices).
 
     The same seed gives the same numbers on the same machine and versions; another

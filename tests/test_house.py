@@ -144,8 +144,7 @@ def pinned(name):
             yield found[1].lower().replace("_", "-"), found[2]
 
 
-def test_what_is_installed_is_what_is_pinned():
-    """Only that the file parses: others may run other versions in the ranges."""
+def test_requirements_hold_pins_alone():
     text = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     lines = [line for line in lines if line]
@@ -196,3 +195,88 @@ def test_files_have_unix_line_ends_and_no_byte_order_mark():
             assert b"\r" not in content and not content.startswith(b"\xef\xbb\xbf"), (
                 path
             )
+
+
+# Every rule can fail
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A function that makes a house of one file, and returns its path."""
+
+    def make(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8"))
+        module = sys.modules[__name__]
+        monkeypatch.setattr(module, "REPOSITORY", tmp_path)
+        monkeypatch.setattr(module, "MODULES", [path])
+        monkeypatch.setattr(module, "tracked_files", lambda: [path])
+        return path
+
+    return make
+
+
+LONG_FUNCTION = "def f():\n" + "    x = 1\n" * 45
+BAD_FILES = [
+    (test_modules_and_functions_are_short, "course_utils/a.py", "x = 1\n" * 301),
+    (test_modules_and_functions_are_short, "course_utils/a.py", LONG_FUNCTION),
+    (test_public_definitions_have_docstrings, "course_utils/a.py", "x = 1\n"),
+    (test_public_definitions_have_docstrings, "a.py", '"""A."""\ndef f(): pass\n'),
+    (test_dependencies_go_one_way, "training.py", "import course_utils.plots"),
+    (test_dependencies_go_one_way, "training.py", "import matplotlib.pyplot"),
+    (test_dependencies_go_one_way, "data.py", "from course_utils import plots"),
+    (test_dependencies_go_one_way, "models/vgg.py", "import course_utils.data"),
+    (test_dependencies_go_one_way, "steps.py", "import course_utils.training"),
+    (test_dependencies_go_one_way, "bench.py", "from tests import fence"),
+]
+BAD_HOUSES = [
+    (test_names_say_what_is_inside, "course_utils/utils.py", ""),
+    (test_names_say_what_is_inside, "scripts/run.py", ""),
+    (test_names_say_what_is_inside, "course_utils/chapter_01.py", ""),
+    (test_nothing_names_a_machine_or_an_inner_address, "a.md", "see /home/ben/x"),
+    (
+        test_nothing_names_a_machine_or_an_inner_address,
+        "a.md",
+        "http://10.1.2.3/simple",
+    ),
+    (test_nothing_names_a_machine_or_an_inner_address, "a.md", "C:\\Users\\Ben"),
+    (test_lock_files_name_no_registry, "package-lock.json", '{"resolved": "x"}'),
+    (test_files_have_unix_line_ends_and_no_byte_order_mark, "a.md", "a\r\n"),
+    (test_files_have_unix_line_ends_and_no_byte_order_mark, "a.md", "\ufeffa\n"),
+]
+
+
+@pytest.mark.parametrize(("rule", "name", "text"), BAD_FILES)
+def test_a_bad_file_is_noticed(rule, name, text, house):
+    path = house(name, text)
+    with pytest.raises(AssertionError):
+        rule(path)
+
+
+@pytest.mark.parametrize(("rule", "name", "text"), BAD_HOUSES)
+def test_a_bad_house_is_noticed(rule, name, text, house):
+    house(name, text)
+    with pytest.raises(AssertionError):
+        rule()
+
+
+def test_wrong_pins_and_checksums_are_noticed(house, tmp_path):
+    dependencies = '[project]\ndependencies = ["torch>=2.8,<2.16"]\n'
+    house("pyproject.toml", dependencies)
+    house("constraints.txt", "")
+    house("requirements.txt", "torch==2.16.0\n-e .\n")
+    with pytest.raises(AssertionError, match=r"does not hold 2\.16\.0"):
+        test_pins_lie_in_the_tested_ranges()
+    house("requirements.txt", "-e .\n")
+    with pytest.raises(AssertionError, match="torch is not pinned"):
+        test_pins_lie_in_the_tested_ranges()
+    house("requirements.txt", "torch @ https://host/torch.whl\n-e .\n")
+    with pytest.raises(AssertionError):
+        test_requirements_hold_pins_alone()
+    for number in range(4):
+        house(f"data/FashionMNIST/raw/{number}.gz", str(number))
+    lines = [f"{hashlib.md5(b'x').hexdigest()}  {number}.gz" for number in range(4)]
+    house("data/README.md", "\n".join(lines))
+    with pytest.raises(AssertionError, match=r"0\.gz"):
+        test_checksums_of_the_data_are_those_of_its_readme()

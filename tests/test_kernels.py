@@ -36,22 +36,19 @@ def verdict(source, committed):
     return new_code_cell(source, metadata=tags, outputs=[output], execution_count=1)
 
 
+CHECKED = {"tags": ["nbval-check-output"]}
 NOTEBOOKS = {
-    "fine": [verdict("1 + 1", "2"), new_code_cell(LOOPBACK)],
-    "semicolon": [
-        new_code_cell(
-            "3;", metadata={"tags": ["nbval-check-output"]}, execution_count=1
-        )
+    "good": [
+        verdict("1 + 1", "2"),
+        new_code_cell("3;", metadata=CHECKED, execution_count=1),
+        new_code_cell(LOOPBACK),
+        verdict("from course_utils.runtime import scale\nscale", "Scale('smoke')"),
+        verdict("{'fence', 'os', 'Path', 'runpy'} & set(dir())", "set()"),
     ],
-    "scale": [
-        verdict("from course_utils.runtime import scale\nscale", "Scale('smoke')")
-    ],
-    "clean": [verdict("{'fence', 'os', 'Path', 'runpy'} & set(dir())", "set()")],
     "verdict": [verdict("1 + 1", "3")],
-    "network": [new_code_cell(NETWORK)],
+    "network": [new_code_cell(NETWORK), new_code_cell("1"), new_code_cell("2")],
     "write": [new_code_cell(WRITE)],
     "deprecated": [new_code_cell(DEPRECATED)],
-    "cascade": [new_code_cell("x = 1 / 0"), new_code_cell("x"), new_code_cell("x")],
 }
 
 
@@ -75,9 +72,8 @@ def outcomes(report, name):
     return re.findall(rf"^(PASSED|FAILED|ERROR) .*\b{name}\.ipynb", report, re.M)
 
 
-@pytest.mark.parametrize("name", ["fine", "semicolon", "scale", "clean"])
-def test_good_notebooks_pass(report, name):
-    assert set(outcomes(report, name)) == {"PASSED"}, report
+def test_a_good_notebook_passes(report):
+    assert outcomes(report, "good") == ["PASSED"] * 5, report
 
 
 @pytest.mark.parametrize(
@@ -96,5 +92,5 @@ def test_bad_notebooks_fail(report, name, reason):
 
 
 def test_one_mistake_is_reported_once(report):
-    assert outcomes(report, "cascade") == ["FAILED"], report
+    assert "SKIPPED [2]" in report
     assert "Cell 0 of this notebook failed" in report

@@ -94,8 +94,8 @@ def test_source_of_function_class_assignment_and_decorator():
     assert totals.startswith("class Totals:") and totals.endswith("raise error")
     evaluate = definition_source("course_utils.training", "evaluate")
     assert evaluate.startswith("@torch.no_grad()\ndef evaluate(")
-    assert definition_source("course_utils.data", "SPLITS") == (
-        'SPLITS = ("train", "test")'
+    assert definition_source("course_utils.runtime", "SCALES") == (
+        'SCALES = ("smoke", "laptop", "gpu")'
     )
 
 

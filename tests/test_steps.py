@@ -194,7 +194,7 @@ def test_the_state_of_another_optimizer_is_an_error():
     model = linear()
     adam = ClassifierStep(model, torch.optim.Adam(model.parameters()))
     step = ClassifierStep(model, sgd(model))
-    with pytest.raises(ValueError, match="of another optimizer.*amsgrad.*momentum"):
+    with pytest.raises(ValueError, match=r"of another optimizer.*amsgrad.*momentum"):
         step.load_state_dict(adam.state_dict())
 
 

@@ -2,16 +2,12 @@
 
 import copy
 import math
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils.data import DataLoader
 
 from course_utils.exercises import Wrong, describe, exercise
 
@@ -43,8 +39,15 @@ def check_cross_entropy(cross_entropy):
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(6, 4, generator=generator, dtype=torch.float64) * 2
     labels = torch.tensor([0, 3, 1, 1, 2, 0])
+    given = logits.clone()
     with _Watch() as watch:
-        got = _scalar(cross_entropy(logits, labels), "the loss")
+        loss = cross_entropy(given.requires_grad_() * 1, labels)
+    got = _scalar(loss, "the loss")
+    if not getattr(loss, "requires_grad", False):
+        raise Wrong(
+            "the loss is a number without a record, so backward() could not start from "
+            "it; return the tensor, without item() or detach()"
+        )
     own = {"cross_entropy", "log_softmax", "logsumexp", "nll_loss"} & watch.names
     if own:
         raise Wrong(
@@ -79,6 +82,10 @@ def _compare_losses(got, logits, labels):
         float(losses.sum()): "this is the sum over the images; divide by their number",
         -mean: "the sign is wrong: a loss is positive, log of a probability is not",
         mean / math.log(2): "this is in bits; the natural logarithm gives nats",
+        mean - float(logits.amax(1).mean()): "the largest logit was taken from the "
+        "exponentials, but not from the logit of the label",
+        float(F.cross_entropy(logits - logits.amax(0), labels)): "the largest logit of "
+        "each image is that of its row, amax(1, keepdim=True); this takes it by column",
         float(by_column): "the probabilities must add up to 1 over the classes of one "
         "image, that is along the last axis",
         -float(
@@ -89,6 +96,11 @@ def _compare_losses(got, logits, labels):
     for value, message in mistakes.items():
         if abs(got - value) < 1e-9:
             raise Wrong(message)
+    if abs(got - mean) < 1e-5:
+        raise Wrong(
+            f"this is {abs(got - mean):.1e} off: a small number is added somewhere. "
+            "With log of the sum of exponentials no such rescue is needed"
+        )
     raise Wrong(f"on a batch of 6 images your loss is {got:.6f}, expected {mean:.6f}")
 
 
@@ -130,6 +142,8 @@ def check_repaired_step(repaired_step):
                 "with every step that keeps it; return loss.item()"
             )
         losses.append(_scalar(loss, "the returned loss"))
+    if not yours.training:
+        raise Wrong("the model was left in evaluation mode; a step trains")
     if torch.equal(yours.weight, model.weight):
         raise Wrong(
             "the weights did not change: optimizer.step() was not called, or it was "
@@ -141,7 +155,8 @@ def check_repaired_step(repaired_step):
     if not torch.allclose(yours.weight, runs["right"].weight, atol=1e-6):
         raise Wrong(
             "after three batches the weights differ from those of a right loop by "
-            f"{(yours.weight - runs['right'].weight).abs().max():.3g}"
+            f"{(yours.weight - runs['right'].weight).abs().max():.3g}; go through the "
+            "lines clear, logits, loss, backward, step one by one"
         )
     if not np.allclose(losses, expected["right"], atol=1e-5):
         raise Wrong(
@@ -211,7 +226,9 @@ def check_accuracy(accuracy):
     images = F.one_hot(said, 3).float()[:, None, None] + 1
     batches = list(zip(images.split(4), labels.split(4), strict=True))
     model = _Spy().train()
-    got = _scalar(accuracy(model, batches), "the accuracy")
+    with torch.enable_grad():
+        got = _scalar(accuracy(model, batches), "the accuracy")
+        is_recording = torch.is_grad_enabled()
     expected = 7 / 9
     if not model.modes:
         raise Wrong("the model was never called")
@@ -235,6 +252,11 @@ def check_accuracy(accuracy):
         raise Wrong("this is the number of right answers; divide by the images seen")
     if abs(got - 7 / 12) < 1e-6:
         raise Wrong("divide by the images seen, 9, not by batches times the batch size")
+    if not is_recording:
+        raise Wrong(
+            "autograd is still switched off after the call, so that nothing could be "
+            "trained any more; torch.no_grad() switches it back on by itself"
+        )
     if abs(got - expected) > 1e-6:
         raise Wrong(f"7 of 9 answers are right, your accuracy is {got:.4f}")
     if not model.training:
@@ -245,65 +267,3 @@ def check_accuracy(accuracy):
     if accuracy(model.eval(), batches) is None or model.training:
         raise Wrong("a model that was in evaluation mode before should be so after it")
     return "7 of 9, in evaluation mode, without a graph, and the mode put back"
-
-
-@exercise
-def check_folder_dataset(dataset_class):
-    """A Dataset: FolderDataset(folder)[i] -> (float image [3, H, W] in 0..1, label)."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for c, (kind, count) in enumerate((("cat", 3), ("dog", 2), ("owl", 4))):
-            (folder / kind).mkdir()
-            for i in range(count):
-                pixels = np.zeros((4, 6, 3), np.uint8)
-                pixels[0, 1] = [255, 51 * c, 51 * i]
-                Image.fromarray(pixels).save(folder / kind / f"{kind}_{i}.png")
-        dataset = dataset_class(folder)
-        if len(dataset) != 9:
-            raise Wrong(
-                f"the folder holds 9 images in 3 classes, len() says {len(dataset)}"
-            )
-        items = [dataset[i] for i in range(9)]
-        _check_item(items[0])
-        labels = [int(label) for _, label in items]
-        if sorted(labels) != [0, 0, 0, 1, 1, 2, 2, 2, 2]:
-            raise Wrong(
-                "3 cats, 2 dogs and 4 owls should be labelled 0, 1 and 2 in the order "
-                f"of the sorted names; your labels are {labels}"
-            )
-        for image, label in items:
-            if round(float(image[1, 0, 1]) * 5) != int(label):
-                raise Wrong(
-                    "an image has the label of another class; take the label from the "
-                    "image's own folder, with the class names sorted"
-                )
-        if len({round(float(image[2, 0, 1]), 3) for image, _ in items}) != 4:
-            raise Wrong("some images are missing and others come twice")
-        images, labels = next(iter(DataLoader(dataset, batch_size=9)))
-        if images.shape != (9, 3, 4, 6) or labels.dtype != torch.int64:
-            raise Wrong(
-                f"a DataLoader makes images {list(images.shape)} and labels "
-                f"{labels.dtype} of it, expected [9, 3, 4, 6] and torch.int64"
-            )
-    return "9 images, right labels, and a DataLoader can batch it"
-
-
-def _check_item(item):
-    if not (isinstance(item, tuple | list) and len(item) == 2):
-        raise Wrong(f"dataset[0] should be (image, label), got {describe(item)}")
-    image, _ = item
-    if not isinstance(image, torch.Tensor):
-        raise Wrong(f"the image should be a tensor, got {type(image).__name__}")
-    if image.shape == (4, 6, 3):
-        raise Wrong("the image is [H, W, C]; torch wants [C, H, W]: permute(2, 0, 1)")
-    if image.shape != (3, 4, 6):
-        raise Wrong(
-            "a colour image 6 pixels wide and 4 high should be [3, 4, 6], "
-            f"yours is {list(image.shape)}"
-        )
-    if not image.is_floating_point():
-        raise Wrong(f"the image should be float32 from 0 to 1, got {image.dtype}")
-    if image.max() > 1:
-        raise Wrong(f"pixels run up to {image.max():g}; divide by 255")
-    if image.max() < 0.9:
-        raise Wrong(f"the white channel of a pixel is {image.max():.3g}, expected 1")

@@ -56,6 +56,27 @@ def stable_cross_entropy(Z, y):
 def stable_cross_entropy(Z, y):
     return F.cross_entropy(Z, y)
 """,
+            "a small number inside the logarithm": """
+def stable_cross_entropy(Z, y):
+    e = (Z - Z.amax(1, keepdim=True)).exp()
+    p = e / e.sum(1, keepdim=True)
+    return -(p[torch.arange(len(y)), y] + 1e-9).log().mean()
+""",
+            "largest score not taken from the label's": """
+def stable_cross_entropy(Z, y):
+    sums = (Z - Z.amax(1, keepdim=True)).exp().sum(1)
+    return (sums.log() - Z[torch.arange(len(y)), y]).mean()
+""",
+            "largest score of a column": """
+def stable_cross_entropy(Z, y):
+    Z = Z - Z.amax(0)
+    return (Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]).mean()
+""",
+            "a number without a record": """
+def stable_cross_entropy(Z, y):
+    Z = Z - Z.amax(1, keepdim=True)
+    return (Z.exp().sum(1).log() - Z[torch.arange(len(y)), y]).mean().item()
+""",
             "one loss per image": """
 def stable_cross_entropy(Z, y):
     Z = Z - Z.amax(1, keepdim=True)
@@ -111,6 +132,15 @@ def repaired_step(model, optimizer, images, labels):
     optimizer.step()
     with torch.no_grad():
         return F.cross_entropy(model(images), labels).item()
+""",
+            "evaluation mode": """
+def repaired_step(model, optimizer, images, labels):
+    model.eval()
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 """,
             "softmax twice and not cleared": """
 def repaired_step(model, optimizer, images, labels):
@@ -173,6 +203,18 @@ def accuracy(model, batches):
     model.train()
     return right / seen
 """,
+            "autograd switched off for good": """
+def accuracy(model, batches):
+    torch.set_grad_enabled(False)
+    was_training = model.training
+    model.eval()
+    right = seen = 0
+    for x, y in batches:
+        right += (model(x).argmax(1) == y).sum().item()
+        seen += len(y)
+    model.train(was_training)
+    return right / seen
+""",
             "a count": """
 @torch.no_grad()
 def accuracy(model, batches):
@@ -191,81 +233,6 @@ def accuracy(model, batches):
     model.train(was_training)
     return right / (len(batches) * len(batches[0][1]))
 """,
-        }
-    },
-    "folder_dataset": {
-        "wrong": {
-            name: f"""
-from pathlib import Path
-
-import numpy as np
-from PIL import Image
-
-
-class FolderDataset(torch.utils.data.Dataset):
-    def __init__(self, folder):
-        {items}
-
-    def __len__(self):
-        return {length}
-
-    def __getitem__(self, i):
-        file, label = self.items[i]
-        pixels = np.array(Image.open(file).convert("RGB"))
-        return {item}
-"""
-            for name, items, length, item in (
-                (
-                    "channels last",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels) / 255, label",
-                ),
-                (
-                    "bytes",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1), label",
-                ),
-                (
-                    "pixels up to 255",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1).float(), label",
-                ),
-                (
-                    "classes in reverse order",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir(), reverse=True)) "
-                    "for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
-                ),
-                (
-                    "the number of classes as length",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "3",
-                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
-                ),
-                (
-                    "labels from 1",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir()), 1) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
-                ),
-                (
-                    "an array",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "pixels, label",
-                ),
-            )
         }
     },
 }
