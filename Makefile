@@ -3,6 +3,9 @@ PYTHON ?= python3
 ARGS ?=
 CHAPTER ?=
 BIN := .venv/bin
+# Threads that wait sleep rather than spin: see course_utils/__init__.py.
+OMP_WAIT_POLICY ?= PASSIVE
+export OMP_WAIT_POLICY
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)

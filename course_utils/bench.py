@@ -4,6 +4,13 @@ Every loop trains the same model from the same weights on the same images, in ro
 round runs each loop once, in random order. A ratio is taken within a round, to the time
 of the raw loop in it; shown are the median of the rounds and the quartiles. The A/A
 control, the raw loop against itself, shows what noise alone does on this machine.
+
+Two things make most of the noise on Linux: freed memory that goes back to the system
+and has to be fetched again, and threads that wait for each other at full speed while
+other programs want the processor. Without them the A/A spread is several times smaller:
+
+MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 \\
+OMP_WAIT_POLICY=passive make bench
 """
 
 import argparse
@@ -23,6 +30,7 @@ from course_utils.bench_peers import installed_peers, peer_versions, pipelines
 from course_utils.data import load_images
 from course_utils.runtime import environment, pick_device
 
+TUNING = ("OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_")  # variables that change timings
 REFERENCE = "raw loop, .item() each step"
 
 
@@ -30,9 +38,9 @@ REFERENCE = "raw loop, .item() each step"
 class Settings:
     """How long to measure: rounds, batches per epoch and model, augmented images."""
 
-    repetitions: int = 11
-    tiny_batches: int = 40
-    resnet_batches: int = 15
+    repetitions: int = 15
+    tiny_batches: int = 20
+    resnet_batches: int = 8
     nothing_batches: int = 300
     augmented_images: int = 5120
     device: str | None = None
@@ -185,6 +193,8 @@ def heading(settings, device) -> list[str]:
         busy = os.getloadavg()[0]
         advice = ": other programs blur wall times" if busy > 0.5 else ""
         lines.append(f"processors busy in the minute before: {busy:.1f}{advice}")
+    if tuned := [f"{k}={v}" for k, v in os.environ.items() if k.startswith(TUNING)]:
+        lines.append(" ".join(tuned))
     if missing:
         lines.append(f"not installed: {', '.join(missing)}: pip install -e .[bench]")
     return lines
@@ -216,7 +226,7 @@ def main(arguments=None):
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m course_utils.bench")
     parser.add_argument("--quick", action="store_true", help="a rough look, seconds")
-    parser.add_argument("--repetitions", type=int, help="rounds (11; quick: 3)")
+    parser.add_argument("--repetitions", type=int, help="rounds (15; quick: 3)")
     parser.add_argument("--device", help='such as "cpu" or "cuda" (the one found)')
     parser.add_argument("--threads", type=int, help="threads of torch on the CPU")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")

@@ -9,6 +9,7 @@ import gzip
 import os
 import zlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -92,10 +93,15 @@ class ImageSet:
 
     def normalize(self, images):
         """uint8 [n, C, H, W] -> float32 of mean 0 and std 1 over the training set."""
-        shape, device = (1, -1, 1, 1), images.device
-        mean = torch.tensor(self.mean, device=device).view(shape) * 255
-        std = torch.tensor(self.std, device=device).view(shape) * 255
-        return images.to(torch.float32).sub_(mean).div_(std)
+        mean = _per_channel(tuple(self.mean), images.device)
+        std = _per_channel(tuple(self.std), images.device)
+        return torch.sub(images, mean).div_(std)
+
+
+@lru_cache
+def _per_channel(values, device):
+    """Statistics of pixels in [0, 1] as float32 [1, C, 1, 1] for bytes, on a device."""
+    return torch.tensor(values, device=device).view(1, -1, 1, 1) * 255
 
 
 class Batches:
@@ -132,24 +138,22 @@ class Batches:
 
     def __iter__(self):
         order, generator = self._start_epoch()
-        for start in range(0, len(self.image_set), self.batch_size):
-            chosen = slice(start, start + self.batch_size)
-            if order is not None:
-                chosen = order[chosen]
-            images = self.image_set.images[chosen]
+        for chosen in order.split(self.batch_size):
+            images = self.image_set.images.index_select(0, chosen)
             if self.augment is not None:
                 images = self.augment(images, generator)
-            yield self.image_set.normalize(images), self.image_set.labels[chosen]
+            labels = self.image_set.labels.index_select(0, chosen)
+            yield self.image_set.normalize(images), labels
 
     def _start_epoch(self):
         """The order of the images in the next epoch, and its random generator."""
         words = np.random.SeedSequence([self.seed, self.epoch]).generate_state(2)
         self.epoch += 1
         generator = torch.Generator(self.device).manual_seed(int(words[0]))
-        if not self.shuffle:
-            return None, generator
-        shuffler = torch.Generator().manual_seed(int(words[1]))
-        order = torch.randperm(len(self.image_set), generator=shuffler)
+        order = torch.arange(len(self.image_set))
+        if self.shuffle:
+            shuffler = torch.Generator().manual_seed(int(words[1]))
+            order = torch.randperm(len(self.image_set), generator=shuffler)
         return order.to(self.device), generator
 
     def state_dict(self) -> dict:

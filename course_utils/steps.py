@@ -79,16 +79,15 @@ class ClassifierStep(Step):
 
     measure = staticmethod(classification_sums)  # for test images: no learning
 
-    def __init__(
-        self, model, optimizer, *, loss=F.cross_entropy, scheduler=None,
-        precision="auto", clip_norm=None,
-    ):  # fmt: skip
+    def __init__(self, model, optimizer, *, loss=F.cross_entropy, scheduler=None,
+                 precision="auto", clip_norm=None):  # fmt: skip
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
         self.loss, self.clip_norm = loss, clip_norm
         self.autocast = autocast_for(model, optimizer, precision)
 
     def __call__(self, images, labels):
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         self.optimizer.zero_grad()
         with self.autocast:
             logits = self.model(images)
@@ -99,8 +98,8 @@ class ClassifierStep(Step):
         self.optimizer.step()
         if self.scheduler is not None:
             self.scheduler.step()
-        correct = (logits.argmax(1) == labels).sum()
-        return {"loss": loss.detach() * len(labels), "accuracy": correct}
+        right = (logits.argmax(1) == labels).sum()
+        return {"loss": loss.detach() * len(labels), "accuracy": right}
 
 
 def autocast_for(model, optimizer, precision):

@@ -154,6 +154,14 @@ def test_missing_peers_are_named(monkeypatch):
     assert all(package in hint for package, _ in PEERS.values())
 
 
+def test_variables_that_change_timings_are_shown(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    assert any(
+        "OMP_WAIT_POLICY=passive" in line
+        for line in bench.heading(SMALLEST, torch.device("cpu"))
+    )
+
+
 def test_a_wrong_option_is_explained(capsys):
     with pytest.raises(SystemExit):
         bench.main(["--repetitions", "0"])
