@@ -229,7 +229,25 @@ def check_accuracy(accuracy):
     with torch.enable_grad():
         got = _scalar(accuracy(model, batches), "the accuracy")
         is_recording = torch.is_grad_enabled()
-    expected = 7 / 9
+    _check_call(model)
+    _check_share(got)
+    if not is_recording:
+        raise Wrong(
+            "autograd is still switched off after the call, so that nothing could be "
+            "trained any more; torch.no_grad() switches it back on by itself"
+        )
+    if not model.training:
+        raise Wrong(
+            "the model was training before the call and evaluates after it; put the "
+            "mode back, or the next epoch trains without dropout"
+        )
+    accuracy(model.eval(), batches)
+    if model.training:
+        raise Wrong("a model that was in evaluation mode before should be so after it")
+    return "7 of 9, in evaluation mode, without a graph, and the mode put back"
+
+
+def _check_call(model):
     if not model.modes:
         raise Wrong("the model was never called")
     if any(model.modes):
@@ -242,28 +260,19 @@ def check_accuracy(accuracy):
             "every forward pass kept what backward would need, and no backward comes; "
             "use @torch.no_grad() or `with torch.no_grad():`"
         )
-    if abs(got - (4 / 4 + 2 / 4 + 1 / 1) / 3) < 1e-6:
-        raise Wrong(
-            "this is the mean of the batch means 1, 0.5 and 1; the last batch has one "
-            "image, which counts as much as four others. Add up right answers and "
-            "images, and divide once"
-        )
-    if abs(got - 7) < 1e-6:
-        raise Wrong("this is the number of right answers; divide by the images seen")
-    if abs(got - 7 / 12) < 1e-6:
-        raise Wrong("divide by the images seen, 9, not by batches times the batch size")
-    if not is_recording:
-        raise Wrong(
-            "autograd is still switched off after the call, so that nothing could be "
-            "trained any more; torch.no_grad() switches it back on by itself"
-        )
-    if abs(got - expected) > 1e-6:
+
+
+def _check_share(got):
+    mistakes = {
+        (4 / 4 + 2 / 4 + 1 / 1)
+        / 3: "this is the mean of the batch means 1, 0.5 and 1; "
+        "the last batch has one image, which counts as much as four others. Add up "
+        "right answers and images, and divide once",
+        7: "this is the number of right answers; divide by the images seen",
+        7 / 12: "divide by the images seen, 9, not by batches times the batch size",
+    }
+    for value, message in mistakes.items():
+        if abs(got - value) < 1e-6:
+            raise Wrong(message)
+    if abs(got - 7 / 9) > 1e-6:
         raise Wrong(f"7 of 9 answers are right, your accuracy is {got:.4f}")
-    if not model.training:
-        raise Wrong(
-            "the model was training before the call and evaluates after it; put the "
-            "mode back, or the next epoch trains without dropout"
-        )
-    if accuracy(model.eval(), batches) is None or model.training:
-        raise Wrong("a model that was in evaluation mode before should be so after it")
-    return "7 of 9, in evaluation mode, without a graph, and the mode put back"
