@@ -5,12 +5,10 @@ round runs each loop once, in random order. A ratio is taken within a round, to 
 of the raw loop in it; shown are the median of the rounds and the quartiles. The A/A
 control, the raw loop against itself, shows what noise alone does on this machine.
 
-Two things make most of the noise on Linux: freed memory that goes back to the system
-and has to be fetched again, and threads that wait for each other at full speed while
-other programs want the processor. Without them the A/A spread is several times smaller:
+Most of the noise on Linux is freed memory that goes back to the system and has to be
+fetched again. Without it the A/A spread is several times smaller:
 
-MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 \\
-OMP_WAIT_POLICY=passive make bench
+MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 make bench
 """
 
 import argparse
@@ -184,7 +182,7 @@ def heading(settings, device) -> list[str]:
     lines = [
         "fit and other training loops over a loop written by hand",
         ", ".join(f"{name} {versions[name]}" for name in names if name in versions),
-        f"device {device}, {torch.get_num_threads()} threads, float32, NCHW, SGD with "
+        f"device {device}, threads {torch.get_num_threads()}, float32, NCHW, SGD with "
         f"momentum; {settings.repetitions} interleaved rounds, median [quartiles]",
         "raw and peers get float images normalised beforehand; fit normalises bytes",
         "timed: the call of fit with its set-up; of Trainer and fastai only the epoch",

@@ -14,6 +14,7 @@ from IPython.display import display
 from tqdm import tqdm
 
 SECONDS_BETWEEN_READINGS = 0.25
+METADATA = {"course": {"progress": True}}  # of the output; left out of slides
 
 
 class Session:
@@ -97,7 +98,9 @@ class NotebookBar(tqdm):
 
     def __init__(self, **options):
         super().__init__(gui=True, mininterval=SECONDS_BETWEEN_READINGS, **options)
-        self.handle = display(self._bundle(), raw=True, display_id=True)
+        self.handle = display(
+            self._bundle(), raw=True, display_id=True, metadata=METADATA
+        )
 
     def _bundle(self):
         numbers = self.format_dict
@@ -108,7 +111,7 @@ class NotebookBar(tqdm):
             if self.total:
                 left = tqdm.format_interval((self.total - self.n) / rate)
                 parts.append(f"{left} left")
-        parts.append(f"{tqdm.format_interval(elapsed)} passed")
+        parts.append(f"{tqdm.format_interval(elapsed)} elapsed")
         text = " · ".join(part for part in parts if part)
         size = f'value="{self.n}" max="{self.total or self.n or 1}"'
         bar = f"<progress {size}></progress>"
@@ -120,7 +123,7 @@ class NotebookBar(tqdm):
     finished = False
 
     def display(self, *arguments, **options):
-        self.handle.update(self._bundle(), raw=True)
+        self.handle.update(self._bundle(), raw=True, metadata=METADATA)
 
     def close(self):
         if not self.disable:

@@ -130,6 +130,8 @@ def output_blocks(outputs, folder, explorables):
                 blocks.append(_terminal_block(output.text))
         elif output.output_type == "error":
             blocks.append(_terminal_block(f"{output.ename}: {output.evalue}"))
+        elif output.metadata.get("course", {}).get("progress"):
+            continue
         elif output.metadata.get("course", {}).get("caption"):
             caption = text_block(output.data["text/markdown"], folder).html
             if blocks:

@@ -91,7 +91,7 @@ async function run(place) {
     await definition.render({ model, el: live, signal: new AbortController().signal });
     place.dataset.state = "running";
     new ResizeObserver(() => scaleToPlace(place)).observe(live, { box: "border-box" });
-    scaleToPlace(place, [560, 640, 720, 800, 960, 1120]);
+    scaleToPlace(place, [380, 460, 560, 640, 720, 800, 960, 1120]);
   } catch (error) {
     live.remove();
     place.classList.remove("running");
