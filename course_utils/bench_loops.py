@@ -179,10 +179,12 @@ def _by_hand(problem, clock, read):
 
 
 def raw(problem, clock):
+    """The loop by hand that asks for the loss after every step, as most do."""
     return _by_hand(problem, clock, torch.Tensor.item)
 
 
 def raw_unread(problem, clock):
+    """The loop by hand that asks for the loss once per epoch."""
     return _by_hand(problem, clock, torch.Tensor.detach)
 
 
@@ -196,14 +198,17 @@ def _fit(problem, clock, batches, progress):
 
 
 def course(problem, clock):
+    """`fit` as the course uses it, on bytes."""
     return _fit(problem, clock, problem.batches(), progress=False)
 
 
 def course_float(problem, clock):
+    """`fit` on the float images that the loop by hand gets."""
     return _fit(problem, clock, problem.float_batches(), progress=False)
 
 
 def course_progress(problem, clock):
+    """`fit` on bytes, drawing its bar into a terminal that nobody sees."""
     with redirect_stderr(Terminal()):
         return _fit(problem, clock, problem.batches(), progress=True)
 

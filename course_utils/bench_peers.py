@@ -52,6 +52,7 @@ def _train(model, optimizer, batches, backward, clock):
 
 
 def fabric(problem, clock):
+    """The loop by hand with Lightning Fabric's wrappers."""
     from lightning.fabric import Fabric
 
     plain, optimizer = problem.parts()
@@ -62,6 +63,7 @@ def fabric(problem, clock):
 
 
 def accelerate(problem, clock):
+    """The loop by hand with accelerate's wrappers."""
     from accelerate import Accelerator
 
     plain, optimizer = problem.parts()
@@ -116,6 +118,7 @@ def trainer(problem, clock, lean):
 
 
 def fastai(problem, clock):
+    """One epoch of a fastai Learner without its progress bar."""
     from fastai.callback.core import Callback, CancelValidException
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
