@@ -12,6 +12,15 @@ from html import escape
 
 NOT_ATTEMPTED, FAILED, PASSED = "not attempted", "not yet", "passed"
 SIGNS = {NOT_ATTEMPTED: "○", FAILED: "✗", PASSED: "✓"}
+# What often helps with an error of torch that contains these words.
+ADVICE = {
+    "could not infer output dtype": "the mean of truth values or bytes needs "
+    "fractional numbers: turn them into such with .float() first",
+    "Boolean value of Tensor": "combine masks with & and |, not with `and` and `or`, "
+    "and put each comparison in parentheses",
+    "is invalid for input of size": "a size is written as a fixed number that fits one "
+    "case only; take it from the tensor's shape, or write -1 to let torch count",
+}
 COLOURS = {NOT_ATTEMPTED: "#777777", FAILED: "#D55E00", PASSED: "#009E73"}
 
 
@@ -41,8 +50,9 @@ class Verdict:
 def exercise(check):
     """Make a check that gives a Verdict for everything a reader can hand in.
 
-    An answer that raises NotImplementedError, or is None or `...`, was not attempted.
-    Any other error in it is shown with the line of the reader's code that raised it.
+    An answer that is the bare `raise NotImplementedError` of the stub, None or `...`
+    was not attempted. Any other error in it is shown with the reader's line that raised
+    it, and with what often helps.
     """
 
     @functools.wraps(check)
@@ -51,15 +61,23 @@ def exercise(check):
             return Verdict(NOT_ATTEMPTED, "fill in the cell above, then run this again")
         try:
             return Verdict(PASSED, check(*answers))
-        except NotImplementedError:
-            return Verdict(NOT_ATTEMPTED, "fill in the cell above, then run this again")
         except Wrong as problem:
             return Verdict(FAILED, str(problem))
         except Exception as error:
-            place = _place(error)
-            return Verdict(FAILED, f"{type(error).__name__}: {error}{place}")
+            if type(error) is NotImplementedError and not error.args:
+                message = "fill in the cell above, then run this again"
+                return Verdict(NOT_ATTEMPTED, message)
+            return Verdict(FAILED, _explain(error))
 
     return checked
+
+
+def _explain(error):
+    """The error, the line of the reader that raised it, and what often helps."""
+    text = str(error).splitlines()[0] if str(error) else ""
+    advice = [help for part, help in ADVICE.items() if part in text]
+    lines = [f"{type(error).__name__}: {text}{_place(error)}", *advice]
+    return "\n".join(lines)
 
 
 def _place(error):

@@ -23,6 +23,10 @@ def accuracy(logits, labels):
 def accuracy(logits, labels):
     return logits.argmax(1) == labels
 """,
+            "the mean of truth values": """
+def accuracy(logits, labels):
+    return (logits.argmax(1) == labels).mean().item()
+""",
             "the share of mistakes": """
 def accuracy(logits, labels):
     return (logits.argmax(1) != labels).float().mean().item()
@@ -36,6 +40,12 @@ def hardest_mistakes(image_set, predictions):
     wrong = predictions != image_set.labels
     hardest = image_set.labels[wrong].bincount().argmax()
     return image_set[image_set.labels == hardest]
+""",
+            "and instead of &": """
+def hardest_mistakes(image_set, predictions):
+    wrong = predictions != image_set.labels
+    hardest = image_set.labels[wrong].bincount().argmax()
+    return image_set[wrong and image_set.labels == hardest]
 """,
             "the mistakes of all classes": """
 def hardest_mistakes(image_set, predictions):
@@ -69,6 +79,14 @@ def hardest_mistakes(image_set, predictions):
     },
     "normalize_pixels": {
         "wrong": {
+            "the mean of the bytes themselves": """
+def normalize_pixels(images, mean, std):
+    return (images - images.mean()) / images.std()
+""",
+            "three channels always": """
+def normalize_pixels(images, mean, std):
+    return (images / 255 - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+""",
             "the bytes are not divided by 255": """
 def normalize_pixels(images, mean, std):
     mean, std = mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
