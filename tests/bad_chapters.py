@@ -354,8 +354,8 @@ CASES = {
         (output_of("a = 1", 1, **{"text/html": "<b>/tmp/x</b>"}), "its output names"),
         (shown("a = 1", result("<Net object at 0x7f12ab34>")), "memory address"),
         (replace("Then", "Open /Users/ann/x"), "its source names a place"),
-        (cell_course("def fit(", slide="/root/x"), "its metadata names a place"),
-        (recorded(device="/root/x"), "chapter 01: its metadata names"),
+        (cell_course("def fit(", slide="/home/x"), "its metadata names a place"),
+        (recorded(device="/home/x"), "chapter 01: its metadata names"),
     ],
     "pictures_have_words": [
         (
