@@ -104,12 +104,8 @@ def _part(files, split):
 
 def _is_grey(file):
     with _opened(file) as image:
-        return _is_grey_mode(image)
-
-
-def _is_grey_mode(image):
-    is_grey = image.mode in ("1", "L", "F") or image.mode.startswith("I")
-    return is_grey and not image.has_transparency_data
+        is_grey = image.mode in ("1", "L", "F") or image.mode.startswith("I")
+        return is_grey and not image.has_transparency_data
 
 
 @contextmanager

@@ -70,14 +70,17 @@ def show(figure, caption, alt):
     plt.close(figure)
 
 
-def to_png(figure):
-    """A figure as the bytes of a small PNG, and its width on the page in pixels."""
+def to_png(figure, colours=PALETTE):
+    """A figure as the bytes of a small PNG, and its width on the page in pixels.
+
+    `colours` is the size of its palette, at most 256: fewer make a smaller file.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     image = Image.open(buffer).convert("RGB")
-    colours = image.quantize(PALETTE, dither=Image.Dither.NONE)
+    reduced = image.quantize(colours, dither=Image.Dither.NONE)
     small = io.BytesIO()
-    colours.save(small, format="png", optimize=True)
+    reduced.save(small, format="png", optimize=True)
     return small.getvalue(), round(image.width * PAGE_DOTS_PER_INCH / DOTS_PER_INCH)
 
 

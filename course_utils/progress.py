@@ -96,6 +96,8 @@ def progress_bar(total, shown=True):
 class NotebookBar(tqdm):
     """A tqdm bar as one line of HTML, which stays readable in a saved notebook."""
 
+    finished = False
+
     def __init__(self, **options):
         super().__init__(gui=True, mininterval=SECONDS_BETWEEN_READINGS, **options)
         self.handle = display(
@@ -119,8 +121,6 @@ class NotebookBar(tqdm):
             "text/plain": text,
             "text/html": f"{'' if self.finished else bar} <small>{text}</small>",
         }
-
-    finished = False
 
     def display(self, *arguments, **options):
         self.handle.update(self._bundle(), raw=True, metadata=METADATA)

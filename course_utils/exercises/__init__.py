@@ -47,6 +47,9 @@ class Verdict:
         )
 
 
+UNTOUCHED = Verdict(NOT_ATTEMPTED, "fill in the cell above, then run this again")
+
+
 def exercise(check):
     """Make a check that gives a Verdict for everything a reader can hand in.
 
@@ -58,15 +61,14 @@ def exercise(check):
     @functools.wraps(check)
     def checked(*answers) -> Verdict:
         if any(answer is None or answer is ... for answer in answers):
-            return Verdict(NOT_ATTEMPTED, "fill in the cell above, then run this again")
+            return UNTOUCHED
         try:
             return Verdict(PASSED, check(*answers))
         except Wrong as problem:
             return Verdict(FAILED, str(problem))
         except Exception as error:
             if type(error) is NotImplementedError and not error.args:
-                message = "fill in the cell above, then run this again"
-                return Verdict(NOT_ATTEMPTED, message)
+                return UNTOUCHED
             return Verdict(FAILED, _explain(error))
 
     return checked

@@ -21,7 +21,6 @@ How to write one (loop.py with loop.js is the model to follow):
 """
 
 import base64
-import io
 import itertools
 import json
 from pathlib import Path
@@ -29,7 +28,6 @@ from pathlib import Path
 import anywidget
 import traitlets
 from ipywidgets import Layout
-from PIL import Image
 
 from course_utils.plots import COLORS, to_png
 
@@ -85,11 +83,8 @@ class Explorable(anywidget.AnyWidget):
 
     def still(self):
         """What places without widgets show: a MIME bundle and its metadata."""
-        picture, width = to_png(self.picture())
-        small = io.BytesIO()
-        image = Image.open(io.BytesIO(picture)).convert("RGB")
-        image.quantize(COLORS_OF_STILL).save(small, "png", optimize=True)
-        encoded = base64.b64encode(small.getvalue()).decode("ascii")
+        picture, width = to_png(self.picture(), COLORS_OF_STILL)
+        encoded = base64.b64encode(picture).decode("ascii")
         data = {"image/png": encoded, "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt, "width": width}}
 

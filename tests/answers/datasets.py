@@ -1,9 +1,15 @@
 """Plausible wrong answers to the exercise on datasets; each must be rejected."""
 
-ANSWERS = {
-    "folder_dataset": {
-        "wrong": {
-            name: f"""
+
+def answer(
+    classes="sorted(Path(folder).iterdir())",
+    first_label=0,
+    label="k",
+    length="len(self.items)",
+    item="torch.from_numpy(pixels).permute(2, 0, 1) / 255",
+):
+    """The right answer with some of its parts replaced."""
+    return f"""
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +18,10 @@ from PIL import Image
 
 class FolderDataset(torch.utils.data.Dataset):
     def __init__(self, folder):
-        {items}
+        self.items = []
+        for k, class_folder in enumerate({classes}, {first_label}):
+            files = sorted(class_folder.glob("*.png"))
+            self.items += [(file, {label}) for file in files]
 
     def __len__(self):
         return {length}
@@ -20,81 +29,31 @@ class FolderDataset(torch.utils.data.Dataset):
     def __getitem__(self, i):
         file, label = self.items[i]
         pixels = np.array(Image.open(file).convert("RGB"))
-        return {item}
+        return {item}, label
 """
-            for name, items, length, item in (
-                (
-                    "channels last",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels) / 255, label",
-                ),
-                (
-                    "bytes",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1), label",
-                ),
-                (
-                    "pixels up to 255",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1).float(), label",
-                ),
-                (
-                    "classes in reverse order",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir(), reverse=True)) "
-                    "for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
-                ),
-                (
-                    "the number of classes as length",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "3",
-                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
-                ),
-                (
-                    "labels from 1",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir()), 1) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
-                ),
-                (
-                    "64-bit numbers",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels / 255).permute(2, 0, 1), label",
-                ),
-                (
-                    "reshape instead of permute",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).reshape(3, 4, 6) / 255, label",
-                ),
-                (
-                    "the name as label",
-                    "self.items = [(f, p.name) for p in sorted("
-                    "Path(folder).iterdir()) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "torch.from_numpy(pixels).permute(2, 0, 1) / 255, label",
-                ),
-                (
-                    "an array",
-                    "self.items = [(f, k) for k, p in enumerate(sorted("
-                    "Path(folder).iterdir())) for f in sorted(p.glob('*.png'))]",
-                    "len(self.items)",
-                    "pixels, label",
-                ),
-            )
+
+
+ANSWERS = {
+    "folder_dataset": {
+        "wrong": {
+            "channels last": answer(item="torch.from_numpy(pixels) / 255"),
+            "bytes": answer(item="torch.from_numpy(pixels).permute(2, 0, 1)"),
+            "pixels up to 255": answer(
+                item="torch.from_numpy(pixels).permute(2, 0, 1).float()"
+            ),
+            "classes in reverse order": answer(
+                classes="sorted(Path(folder).iterdir(), reverse=True)"
+            ),
+            "the number of classes as length": answer(length="3"),
+            "labels from 1": answer(first_label=1),
+            "64-bit numbers": answer(
+                item="torch.from_numpy(pixels / 255).permute(2, 0, 1)"
+            ),
+            "reshape instead of permute": answer(
+                item="torch.from_numpy(pixels).reshape(3, 4, 6) / 255"
+            ),
+            "the name as label": answer(label="class_folder.name"),
+            "an array": answer(item="pixels"),
         }
     },
 }
