@@ -5,9 +5,6 @@ A small data set is kept whole on the device as bytes (60,000 Fashion-MNIST imag
 and no worker process is needed. Augmentations are in augment.py.
 """
 
-import gzip
-import os
-import zlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchvision
 
+from course_utils.distributed import process_count, process_index
 from course_utils.image_folder import SPLITS, choose, read_folder
-from course_utils.runtime import REPOSITORY, pick_device
-
-FASHION_CLASSES = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat"]
-FASHION_CLASSES += ["Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+from course_utils.loading import Copier
+from course_utils.named_sets import DOWNLOADS, read_named
+from course_utils.runtime import pick_device
 
 # Mean and standard deviation per channel of the training pixels in [0, 1].
 STATISTICS = {
@@ -32,11 +28,6 @@ STATISTICS = {
     # For own images: those of ImageNet, which do not depend on a split.
     "grey": ([0.449], [0.226]),
     "colour": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-}
-DOWNLOADS = {
-    "mnist": torchvision.datasets.MNIST,
-    "cifar10": torchvision.datasets.CIFAR10,
-    "cifar100": torchvision.datasets.CIFAR100,
 }
 
 
@@ -107,61 +98,123 @@ def _per_channel(values, device):
 class Batches:
     """Draw batches (images float32 [n, C, H, W], labels int64 [n]) from an ImageSet.
 
-    The set is moved to the device once. Every pass over the batches is one epoch; with
-    shuffle=True each has its own order, which depends on `seed` and the number of the
-    epoch alone. The last batch is smaller where batch_size does not divide the set.
-    `augment(images, generator)` changes the bytes of a batch before it is normalised.
+    The set is moved to the device once; where it would take more than half of the free
+    memory there, it stays where it is and travels batch by batch, in pinned memory.
+    Every pass over the batches is one epoch; with shuffle=True each has its own order,
+    which depends on `seed` and the number of the epoch alone. The last batch is smaller
+    where batch_size does not divide the set. `augment(images, generator)` changes the
+    bytes of a batch before it is normalised.
+
+    Under torchrun each process gets its part of every batch, batch_size being that of
+    all together; `shard=(index, count)` says which part, (0, 1) all of it.
     Taught in chapter 01.
     """
 
-    def __init__(
-        self, image_set, batch_size, *, shuffle=False, augment=None, device=None, seed=0
-    ):
-        if not isinstance(image_set, ImageSet):
-            raise TypeError(
-                f"expected an ImageSet, got {type(image_set).__name__}; "
-                "load one with load_images()"
-            )
-        if len(image_set) == 0:
-            raise ValueError("the image set is empty")
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(
-                f"batch_size must be a whole number from 1, got {batch_size!r}"
-            )
+    def __init__(self, image_set, batch_size, *, shuffle=False, augment=None,
+                 device=None, seed=0, shard=None):  # fmt: skip
+        self.shard = shard or (process_index(), process_count())
+        _check_batches(image_set, batch_size, self.shard)
         self.device = pick_device() if device is None else torch.device(device)
-        self.image_set = image_set.to(self.device)
+        self.resident = _fits(image_set, self.device)
+        self.image_set = image_set.to(self.device if self.resident else "cpu")
         self.batch_size, self.shuffle, self.augment = batch_size, shuffle, augment
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch, self.position = seed, 0, 0
+        self._first = 0  # where the next epoch begins: 0, but after a resume inside one
 
     def __len__(self) -> int:
-        return -(-len(self.image_set) // self.batch_size)
+        """Batches in an epoch. A rest too small for all processes joins the last."""
+        whole, rest = divmod(len(self.image_set), self.batch_size)
+        return whole + (rest >= self.shard[1])
 
     def __iter__(self):
-        order, generator = self._start_epoch()
-        for chosen in order.split(self.batch_size):
+        order, seeds = self._start_epoch()
+        index, count = self.shard
+        starts = range(0, len(self) * self.batch_size, self.batch_size)
+        ends = [*starts[1:], len(order)]
+        copy = None if self.resident else Copier(self.device)
+        generator = torch.Generator(self.device)
+        first, self._first = self._first, 0
+        for position in range(first, len(self)):
+            chosen = order[starts[position] : ends[position]]
+            if count > 1:
+                chosen = chosen.tensor_split(count)[index]
             images = self.image_set.images.index_select(0, chosen)
-            if self.augment is not None:
-                images = self.augment(images, generator)
             labels = self.image_set.labels.index_select(0, chosen)
+            if copy is not None:
+                images, labels = copy(images.pin_memory(), labels.pin_memory())
+            if self.augment is not None:
+                generator.manual_seed(seeds + position * count + index)
+                images = self.augment(images, generator)
+            self.position = position + 1
             yield self.image_set.normalize(images), labels
+        self.position = 0
 
     def _start_epoch(self):
-        """The order of the images in the next epoch, and its random generator."""
+        """The order of the images in the next epoch, and a seed for its batches."""
         words = np.random.SeedSequence([self.seed, self.epoch]).generate_state(2)
         self.epoch += 1
-        generator = torch.Generator(self.device).manual_seed(int(words[0]))
         order = torch.arange(len(self.image_set))
         if self.shuffle:
             shuffler = torch.Generator().manual_seed(int(words[1]))
             order = torch.randperm(len(self.image_set), generator=shuffler)
-        return order.to(self.device), generator
+        return order.to(self.image_set.images.device), int(words[0])
 
     def state_dict(self) -> dict:
-        """What the order of the coming epochs depends on."""
-        return {"seed": self.seed, "epoch": self.epoch}
+        """The epochs begun, the batches drawn in the last, and what decides on both."""
+        return {
+            "seed": self.seed,
+            "epoch": self.epoch + (self._first > 0),
+            "position": self._first or self.position,
+            "drawn": self._drawn(),
+        }
 
     def load_state_dict(self, state: dict) -> None:
-        self.seed, self.epoch = state["seed"], state["epoch"]
+        """The next pass goes on where the state was taken, also inside an epoch.
+
+        Raises ValueError where other batches would follow there.
+        """
+        if state["position"] > 0 and state["drawn"] != self._drawn():
+            raise ValueError(
+                f"the run was stopped inside an epoch of {state['drawn']}, these are "
+                f"{self._drawn()}; finish that epoch with batches as they were"
+            )
+        self.seed, self._first = state["seed"], state["position"]
+        self.epoch = state["epoch"] - (self._first > 0)
+        self.position = 0
+
+    def _drawn(self):
+        order = "shuffled" if self.shuffle else "in order"
+        return f"{len(self.image_set)} images, {self.batch_size} a batch, {order}"
+
+
+def _check_batches(image_set, batch_size, shard):
+    if not isinstance(image_set, ImageSet):
+        raise TypeError(
+            f"expected an ImageSet, got {type(image_set).__name__}; "
+            "load one with load_images()"
+        )
+    if len(image_set) == 0:
+        raise ValueError("the image set is empty")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(
+            f"batch_size must be a whole number from 1, got {batch_size!r}"
+        )
+    index, count = shard
+    if not 0 <= index < count:
+        raise ValueError(f"shard is (index, count) with index < count, got {shard}")
+    if min(batch_size, len(image_set)) < count:
+        raise ValueError(
+            f"{count} processes need batches of at least {count} images, got batches "
+            f"of {batch_size} from {len(image_set)} images"
+        )
+
+
+def _fits(image_set, device):
+    """Whether the bytes of the set may stay on the device for good."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return image_set.images.nbytes < free / 2
 
 
 def load_images(name="fashion-mnist", split="train", *, limit=None, size=None):
@@ -184,10 +237,9 @@ def load_images(name="fashion-mnist", split="train", *, limit=None, size=None):
     for argument, value in (("limit", limit), ("size", size)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ValueError(f"{argument} must be a whole number from 1, got {value!r}")
-    if name == "fashion-mnist":
-        return _resized(_limited(_load_fashion_mnist(split), limit), size)
-    if name in DOWNLOADS:
-        return _resized(_limited(_download(name, split), limit), size)
+    if name == "fashion-mnist" or name in DOWNLOADS:
+        image_set = ImageSet(*read_named(name, split), *STATISTICS[name])
+        return _resized(_limited(image_set, limit), size)
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise ValueError(
@@ -198,66 +250,6 @@ def load_images(name="fashion-mnist", split="train", *, limit=None, size=None):
     images, labels, classes = read_folder(folder, split, limit, size)
     kind = "grey" if images.shape[1] == 1 else "colour"
     return ImageSet(images, labels, classes, *STATISTICS[kind])
-
-
-def data_folder() -> Path:
-    """Where data sets are kept: COURSE_DATA, else the course's own `data` folder."""
-    return Path(os.environ.get("COURSE_DATA", REPOSITORY / "data"))
-
-
-def _load_fashion_mnist(split):
-    prefix = {"train": "train", "test": "t10k"}[split]
-    folder = data_folder() / "FashionMNIST" / "raw"
-    count = {"train": 60_000, "test": 10_000}[split]
-    images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", 16, count * 28 * 28)
-    labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", 8, count)
-    return ImageSet(
-        images.reshape(count, 1, 28, 28),
-        labels.long(),
-        list(FASHION_CLASSES),
-        *STATISTICS["fashion-mnist"],
-    )
-
-
-def _read_idx(path, header, expected):
-    """The bytes after the header of a packed file in MNIST's format."""
-    try:
-        with gzip.open(path) as file:
-            content = file.read()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{path} is missing; it belongs to the course: get it back with "
-            '"git checkout -- data", or point COURSE_DATA to the folder that holds '
-            "FashionMNIST"
-        ) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise OSError(
-            f'{path} is damaged ({error}); get it back with "git checkout -- data"'
-        ) from error
-    if len(content) != header + expected:
-        raise OSError(
-            f"{path} holds {len(content):,} bytes, expected {header + expected:,}; "
-            'get it back with "git checkout -- data"'
-        )
-    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=header).copy())
-
-
-def _download(name, split):
-    try:
-        source = DOWNLOADS[name](
-            str(data_folder()), train=split == "train", download=True
-        )
-    except (OSError, RuntimeError) as error:
-        raise OSError(
-            f"{name} is not in {data_folder()} and could not be downloaded ({error}); "
-            'without a network use the bundled set: load_images("fashion-mnist")'
-        ) from error
-    images = torch.as_tensor(source.data)
-    images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
-    labels = torch.as_tensor(source.targets, dtype=torch.int64)
-    return ImageSet(
-        images.contiguous(), labels, list(source.classes), *STATISTICS[name]
-    )
 
 
 def _limited(image_set, limit):

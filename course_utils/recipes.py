@@ -97,6 +97,16 @@ class Lookahead:
         if is_time or self.count == self.steps:
             torch._foreach_copy_(self.fast, self.slow)
 
+    def state_dict(self):
+        """The slow average and the number of steps."""
+        return {"slow": self.slow, "count": self.count}
+
+    def load_state_dict(self, state):
+        """Go on from what state_dict() gave."""
+        for slow, saved in zip(self.slow, state["slow"], strict=True):
+            slow.copy_(saved)
+        self.count = state["count"]
+
 
 def make_step(model, trained, recipe, steps):
     """The course's ClassifierStep with this recipe; `trained` may be compiled."""

@@ -205,14 +205,14 @@ def stderr():
 
 home = str(Path.home() / "course")
 long_code = "\n".join(["x = 1"] * 41)
-INIT = "course_utils.training:NonFiniteLoss"
+INIT = "course_utils.totals:NonFiniteLoss"
 CROP = "course_utils.augment:RandomFlip"
 BATCHES = "course_utils.data:Batches"
 
 CASES = {
     "mirrors_equal_the_library": [
         (
-            replace("history = History()", "history = None"),
+            replace("checkpoint = History()", "checkpoint = None"),
             "cell 4 .'def fit.* differs from the library's",
         ),
         (

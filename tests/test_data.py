@@ -4,6 +4,7 @@ import gzip
 import re
 import shutil
 import zlib
+from itertools import chain, islice
 
 import hypothesis.strategies as st
 import pytest
@@ -280,16 +281,6 @@ def test_augmentation_is_repeatable_and_new_each_epoch(make_images):
     assert not torch.equal(epochs(1)[0], first)
 
 
-def test_the_state_says_where_to_go_on():
-    batches = Batches(numbered(30), 4, shuffle=True, seed=2)
-    labels_of(batches)
-    state = batches.state_dict()
-    following = labels_of(batches)
-    other = Batches(numbered(30), 4, shuffle=True, seed=7)
-    other.load_state_dict(state)
-    assert labels_of(other) == following
-
-
 def test_the_set_itself_is_not_changed(make_images):
     image_set = make_images(20)
     before = image_set.images.clone()
@@ -309,3 +300,233 @@ def test_batches_need_a_set_that_is_not_empty(make_images):
         Batches(make_images(5)[:0], 4)
     with pytest.raises(TypeError, match="expected an ImageSet, got list"):
         Batches([1, 2], 4)
+
+
+# Where batches are, and how they go on
+
+
+def drawn(batches, count=None):
+    """The next batches of a pass, as lists of (pixels, labels) that can be compared."""
+    some = islice(batches, count)
+    return [(images.flatten().tolist(), labels.tolist()) for images, labels in some]
+
+
+def shuffled(seed=0, count=30, batch_size=4):
+    return Batches(
+        numbered(count), batch_size, shuffle=True, seed=seed, augment=own_noise
+    )
+
+
+def own_noise(images, generator):
+    """Changes every byte, by the generator of the batch alone."""
+    return images + torch.randint(9, images.shape, generator=generator).byte()
+
+
+@given(st.integers(1, 3), st.integers(0, 8), st.integers(0, 9))
+def test_batches_go_on_where_their_state_was_taken(epochs, position, seed):
+    """Inside an epoch, at its begin (0) and behind its last batch (8 of 8)."""
+    whole, batches = shuffled(seed), shuffled(seed)
+    expected = [drawn(whole) for _ in range(epochs + 2)]
+    for _ in range(epochs - 1):
+        drawn(batches)
+    if position:
+        drawn(batches, position)
+    state = batches.state_dict()
+    other = shuffled(seed=77)
+    drawn(other, 3)  # what it did before does not matter
+    other.load_state_dict(state)
+    assert other.state_dict() == state
+    assert drawn(other) == expected[epochs - 1][position:]
+    assert drawn(other) == expected[epochs]
+    assert drawn(other) == expected[epochs + 1]
+
+
+def test_the_state_after_an_epoch_is_that_of_its_end():
+    batches = shuffled()
+    states = []
+    for _ in batches:
+        states.append(batches.state_dict())
+    assert [state["position"] for state in states] == list(range(1, 9))
+    assert {state["epoch"] for state in states} == {1}
+    end = batches.state_dict()
+    assert (end["epoch"], end["position"]) == (1, 0)
+    other = shuffled()
+    other.load_state_dict(end)
+    assert drawn(other) == drawn(batches)
+
+
+def test_a_state_loaded_last_counts():
+    batches, other = shuffled(), shuffled()
+    start = batches.state_dict()
+    drawn(batches, 3)
+    other.load_state_dict(batches.state_dict())
+    other.load_state_dict(start)
+    assert other.state_dict() == start
+    assert drawn(other) == drawn(shuffled())
+
+
+def test_a_look_at_the_first_batch_begins_an_epoch_of_its_own():
+    batches, whole = shuffled(), shuffled()
+    expected = [drawn(whole) for _ in range(2)]
+    images, labels = next(iter(batches))
+    assert (images.flatten().tolist(), labels.tolist()) == expected[0][0]
+    assert drawn(batches) == expected[1]
+
+
+def test_a_look_after_loading_uses_up_the_rest_of_that_epoch():
+    batches, whole = shuffled(), shuffled()
+    expected = [drawn(whole) for _ in range(2)]
+    drawn(batches, 5)
+    other = shuffled()
+    other.load_state_dict(batches.state_dict())
+    assert drawn(other, 1) == expected[0][5:6]
+    assert drawn(other) == expected[1]
+
+
+def test_only_inside_an_epoch_the_batches_must_be_as_they_were():
+    batches = shuffled()
+    drawn(batches)
+    between = batches.state_dict()
+    drawn(batches, 1)
+    inside = batches.state_dict()
+    others = [shuffled(count=31), shuffled(batch_size=5), Batches(numbered(30), 4)]
+    for other in others:
+        other.load_state_dict(between)
+        before = other.state_dict()
+        with pytest.raises(ValueError, match="inside an epoch of 30 images, 4 a batch"):
+            other.load_state_dict(inside)
+        assert other.state_dict() == before
+
+
+# Parts of batches, for several processes
+
+
+@given(
+    st.integers(1, 60), st.integers(1, 70), st.integers(1, 7), st.integers(0, 9),
+    st.booleans(),
+)  # fmt: skip
+def test_the_parts_of_all_processes_are_the_batches(
+    count, batch_size, processes, seed, shuffle
+):
+    if min(count, batch_size) < processes:
+        with pytest.raises(ValueError, match=f"{processes} processes need batches of"):
+            Batches(numbered(count), batch_size, shard=(0, processes))
+        return
+    parts = [
+        Batches(
+            numbered(count), batch_size, shuffle=shuffle, seed=seed,
+            shard=(index, processes),
+        )
+        for index in range(processes)
+    ]  # fmt: skip
+    whole = Batches(numbered(count), batch_size, shuffle=shuffle, seed=seed)
+    for _ in range(2):
+        shares = [labels_of(part) for part in parts]
+        assert {len(share) for share in shares} == {len(part) for part in parts}
+        batches = [[*chain(*pieces)] for pieces in zip(*shares, strict=True)]
+        assert [*chain(*batches)] == joined(whole)  # each image once, in the same order
+        assert all(len(batch) == batch_size for batch in batches[:-1])
+        for pieces in zip(*shares, strict=True):
+            sizes = [len(piece) for piece in pieces]
+            assert min(sizes) > 0 and max(sizes) - min(sizes) <= 1
+
+
+def test_a_rest_too_small_for_all_joins_the_last_batch():
+    def sizes(count, batch_size, processes):
+        parts = [
+            labels_of(Batches(numbered(count), batch_size, shard=(index, processes)))
+            for index in range(processes)
+        ]
+        return [[len(piece) for piece in pieces] for pieces in zip(*parts, strict=True)]
+
+    assert sizes(19, 8, 4) == [[2, 2, 2, 2], [3, 3, 3, 2]]  # a rest of 3
+    assert sizes(20, 8, 4) == [[2, 2, 2, 2], [2, 2, 2, 2], [1, 1, 1, 1]]
+    assert sizes(17, 8, 1) == [[8], [8], [1]]
+
+
+def test_each_process_has_an_augmentation_of_its_own():
+    def first(index):
+        images = ImageSet(
+            torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.arange(8), ["n"], [0], [1]
+        )
+        return next(iter(Batches(images, 8, augment=own_noise, shard=(index, 2))))[0]
+
+    assert torch.equal(first(0), first(0)) and not torch.equal(first(0), first(1))
+
+
+@pytest.mark.parametrize("shard", [(2, 2), (-1, 2), (0, 0), (1, 1)])
+def test_a_shard_is_an_index_below_a_count(shard):
+    message = f"(index, count) with index < count, got {shard}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Batches(numbered(9), 4, shard=shard)
+
+
+def test_without_a_shard_it_is_that_of_the_process(monkeypatch):
+    monkeypatch.setattr(data, "process_index", lambda: 1)
+    monkeypatch.setattr(data, "process_count", lambda: 3)
+    assert labels_of(Batches(numbered(9), 3)) == [[1], [4], [7]]
+    assert labels_of(Batches(numbered(9), 9, shard=(0, 1))) == [list(range(9))]
+
+
+# Sets that do not fit on the device
+
+
+@pytest.fixture
+def pinned(monkeypatch):
+    """The tensors that were pinned; without a card that is only noted."""
+    noted, pin = [], torch.Tensor.pin_memory
+
+    def note(tensor):
+        noted.append(tensor)
+        return pin(tensor) if torch.cuda.is_available() else tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", note)
+    return noted
+
+
+def test_a_set_that_does_not_fit_gives_the_same_batches(pinned):
+    travelling, resident = shuffled(), shuffled()
+    assert travelling.resident
+    travelling.resident = False
+    for _ in range(2):
+        assert drawn(travelling) == drawn(resident)
+    assert len(pinned) == 2 * 2 * len(resident)
+
+
+def test_its_batches_travel_as_bytes_in_pinned_memory(pinned, monkeypatch):
+    monkeypatch.setattr(data, "_fits", lambda image_set, device: False)
+    batches = Batches(numbered(10), 4, shuffle=True)
+    assert not batches.resident
+    for images, labels in batches:
+        travelled, same = pinned[-2:]
+        assert travelled.dtype == torch.uint8 and len(travelled) == len(images)
+        assert torch.equal(same, labels)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.5, 0.6])
+def test_a_set_of_up_to_half_of_the_free_memory_fits(share, monkeypatch, make_images):
+    image_set = make_images(50)
+    free = int(image_set.images.nbytes / share)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
+    assert data._fits(image_set, torch.device("cuda")) == (share < 0.5)
+    assert data._fits(image_set, torch.device("cpu"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card here")
+@pytest.mark.parametrize("fits", [True, False])
+def test_batches_for_a_card(make_images, monkeypatch, fits):
+    monkeypatch.setattr(data, "_fits", lambda image_set, device: fits)
+    image_set = make_images(50)
+    options = {"shuffle": True, "augment": RandomCrop(1)}
+    here = Batches(image_set, 8, device="cuda", **options)
+    assert here.image_set.images.is_cuda == fits
+    plain = Batches(image_set, 8, shuffle=True, device="cpu")
+    for _ in range(2):
+        for (images, labels), (_, expected) in zip(here, plain, strict=True):
+            assert images.is_cuda and labels.is_cuda
+            assert torch.equal(labels.cpu(), expected)
+    state = here.state_dict()
+    other = Batches(image_set, 8, device="cuda", **options)
+    other.load_state_dict(state)
+    for (images, _), (same, _) in zip(here, other, strict=True):
+        assert torch.equal(images, same)

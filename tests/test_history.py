@@ -1,5 +1,7 @@
 """What a run records, and how it is shown."""
 
+import copy
+
 import pytest
 
 from course_utils.history import History
@@ -48,6 +50,15 @@ def test_the_table_in_html(history):
 
 
 def test_state_and_back(history):
+    other = History([{"epoch": 7}], [9.0], interrupted=True)
+    other.load_state_dict(copy.deepcopy(history.state_dict()))
+    assert other.rows == history.rows and other.batch_losses == history.batch_losses
+    assert repr(other) == repr(history)
+
+
+def test_an_interrupt_is_not_part_of_the_state(history):
+    """A run that goes on is not interrupted any more."""
+    history.interrupted = True
     other = History()
     other.load_state_dict(history.state_dict())
-    assert other.rows == history.rows and other.batch_losses == history.batch_losses
+    assert not other.interrupted

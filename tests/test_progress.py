@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from resuming import Disturbed
 from torch import nn
 
 from course_utils import progress
@@ -95,18 +96,37 @@ def test_no_progress_means_no_bar(make_images, notebook):
     assert notebook == []
 
 
-def test_a_finished_run_shows_no_bar(make_images, notebook, tmp_path, make_model):
-    class Learner(Step):
-        def state_dict(self):
-            return {}
+class Learner(Step):
+    """One that can be saved."""
 
-        def load_state_dict(self, state):
-            pass
+    def state_dict(self):
+        return {}
 
+    def load_state_dict(self, state):
+        pass
+
+
+def test_a_finished_run_shows_no_bar(make_images, notebook, tmp_path):
     batches, path = Batches(make_images(), 5), tmp_path / "run.pt"
     fit(Learner(), batches, 1, checkpoint=path)
     fit(Learner(), batches, 1, checkpoint=path)
     assert len(notebook) == 1
+
+
+def test_a_run_that_goes_on_shows_what_is_left(make_images, notebook, tmp_path):
+    def run(epochs, stop=None):
+        step = Learner() if stop is None else Disturbed(Learner(), stop)
+        batches = Batches(make_images(50), 5)
+        fit(step, batches, epochs, checkpoint=tmp_path / "run.pt")
+
+    run(3, stop=14)
+    assert 'max="30"' in notebook[0].bundles[-2]["text/html"]
+    run(1)  # less than what was done
+    assert len(notebook) == 1
+    run(3)
+    running = [bundle["text/html"] for bundle in notebook[1].bundles]
+    assert 'value="16" max="16"' in running[-2] and "epoch 3/3" in running[-2]
+    assert "epoch 2/3" in running[1]
 
 
 def everything_written(outside):

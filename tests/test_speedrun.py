@@ -266,6 +266,24 @@ def test_lookahead_is_the_average_of_its_definition():
         assert model.weight.item() == pytest.approx(slow if t == steps else fast)
 
 
+def test_lookahead_goes_on_where_its_state_was_taken():
+    def moved(average, model, steps):
+        for t in steps:
+            model.weight.data.add_(t)
+            average.step()
+
+    whole, part, rest = (nn.Linear(1, 1, bias=False) for _ in range(3))
+    part.load_state_dict(whole.state_dict())
+    moved(Lookahead(whole, 20), whole, range(20))
+    first = Lookahead(part, 20)
+    moved(first, part, range(7))
+    rest.load_state_dict(part.state_dict())
+    second = Lookahead(rest, 20)
+    second.load_state_dict(first.state_dict())
+    moved(second, rest, range(7, 20))
+    assert torch.equal(rest.weight, whole.weight)
+
+
 def test_lookahead_leaves_the_whitening_as_it_is(make_images):
     train = make_images(40, side=14)
     model = speedrun.make_model(train, TINY)

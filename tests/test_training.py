@@ -1,5 +1,8 @@
 """The loop: exact means, curves that repeat, interrupts, and losses that are lost."""
 
+import copy
+import math
+import random
 import signal
 import threading
 
@@ -83,6 +86,62 @@ def test_reading_twice_and_in_between_changes_nothing():
         often.read()
     assert often.read() == often.read() == once.read() == {"loss": 2, "accuracy": 2}
     assert often.batch_losses == once.batch_losses == [n / 2 for n in range(1, 8)]
+
+
+def test_the_means_do_not_depend_on_when_they_were_read():
+    """To the last bit: so a resumed run has the means of one that was not stopped."""
+    chance = random.Random(0)
+    losses = [chance.random() * 10.0 ** chance.randrange(-20, 5) for _ in range(200)]
+    found = set()
+    for pause in (1, 3, 50, 200):
+        totals = Totals()
+        for number, loss in enumerate(losses):
+            totals.add({"loss": torch.tensor(loss, dtype=torch.float64)}, 1)
+            if number % pause == 0:
+                totals.read()
+        found.add(totals.read()["loss"])
+    assert found == {math.fsum(losses) / len(losses)}
+
+
+def add_batches(totals, numbers):
+    for number in numbers:
+        sums = {"loss": torch.tensor(number / 7), "accuracy": torch.tensor(number)}
+        totals.add(sums, number)
+    return totals
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_totals_go_on_from_their_state(read):
+    whole = add_batches(Totals(), range(1, 9))
+    first = add_batches(Totals(), range(1, 4))
+    if read:
+        first.read()
+    state = copy.deepcopy(first.state_dict())
+    second = add_batches(Totals(), [100])  # what there was before is forgotten
+    second.load_state_dict(state)
+    assert (second.batches, second.images) == (3, 1 + 2 + 3)
+    assert second.read() == first.read() and second.batch_losses == first.batch_losses
+    add_batches(second, range(4, 9))
+    assert second.read() == whole.read() and second.images == whole.images == 36
+    assert second.batch_losses == whole.batch_losses
+    assert state == first.state_dict()  # not touched by the one that goes on
+
+
+def test_totals_of_nothing_have_a_state():
+    totals = Totals()
+    totals.load_state_dict(Totals().state_dict())
+    assert totals.batches == 0 and totals.batch_losses == []
+    with pytest.raises(ValueError, match="no image"):
+        totals.read()
+
+
+def test_an_epoch_goes_on_with_its_totals(make_images):
+    batches = list(Batches(make_images(40), 10))
+    means = train_one_epoch(Recorder(float), batches)
+    totals, step = Totals(), Recorder(float)
+    train_one_epoch(step, batches[:3], totals=totals)
+    assert train_one_epoch(step, batches[3:], totals=totals) == means == {"loss": 2.5}
+    assert totals.batch_losses == [1, 2, 3, 4]
 
 
 def test_evaluation_learns_nothing_and_restores_the_mode(make_images, make_model):
@@ -226,26 +285,21 @@ def test_a_second_interrupt_stops_at_once(make_images):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_interrupted_epoch_is_not_saved(make_images, make_step, tmp_path):
-    class Interrupted(ClassifierStep):
-        count = 0
+def test_an_interrupt_during_the_evaluation_lets_the_epoch_finish(make_images):
+    step, tests = Recorder(float), []
 
-        def __call__(self, images, labels):
-            Interrupted.count += 1
-            if Interrupted.count == 7:
-                signal.raise_signal(signal.SIGINT)
-            return super().__call__(images, labels)
+    def measure(outputs, labels):
+        tests.append(len(labels))
+        if len(tests) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return {"loss": torch.zeros(())}
 
-    def run(step, epochs):
-        batches = Batches(make_images(40), 10, shuffle=True)
-        return fit(step, batches, epochs, checkpoint=tmp_path / "run.pt")
-
-    step = make_step()
-    history = run(Interrupted(step.model, step.optimizer), 3)
-    assert len(history.batch_losses) == 7 and history.interrupted
-    resumed = run(make_step(), 3)
-    whole = fit(make_step(), Batches(make_images(40), 10, shuffle=True), 3)
-    assert resumed.batch_losses == whole.batch_losses and not resumed.interrupted
+    step.measure = measure
+    batches = Batches(make_images(40), 10)
+    history = fit(step, batches, 5, test_batches=batches)
+    assert history.interrupted and len(tests) == len(step.sizes) == 8
+    assert [row["epoch"] for row in history.rows] == [1, 2]
+    assert history.last["test_loss"] == 0
 
 
 def test_it_also_runs_in_a_thread(make_step, make_images):
@@ -290,6 +344,22 @@ def test_outside_fit_only_the_batch_is_known(make_images):
     with pytest.raises(NonFiniteLoss, match="first in batch 2; try") as error:
         train_one_epoch(step, Batches(make_images(40), 10))
     assert error.value.epoch is None and "history" not in str(error.value)
+
+
+def test_infinities_of_both_signs_are_a_lost_loss_too():
+    totals = Totals()
+    for loss in (1.0, float("inf"), float("-inf")):
+        totals.add({"loss": torch.tensor(loss)}, 1)
+    with pytest.raises(NonFiniteLoss, match="first in batch 2"):
+        totals.read()
+
+
+def test_a_loss_that_was_lost_after_a_resume_has_its_number():
+    totals = Totals()
+    totals.load_state_dict(add_batches(Totals(), range(1, 4)).state_dict())
+    totals.add({"loss": torch.tensor(float("nan")), "accuracy": torch.tensor(0)}, 1)
+    with pytest.raises(NonFiniteLoss, match="first in batch 4"):
+        totals.read()
 
 
 def test_another_metric_that_is_not_finite():
