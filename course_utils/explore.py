@@ -5,7 +5,18 @@ a new one: see `course_utils.explorables.base`.
 """
 
 from course_utils.explorables.base import Explorable
+from course_utils.explorables.convolution import ConvolutionGrid
+from course_utils.explorables.filters import PhotoFilter, photograph
 from course_utils.explorables.loop import TrainingLoop
 from course_utils.explorables.prediction import Comparison, Prediction, predict
 
-__all__ = ["Comparison", "Explorable", "Prediction", "TrainingLoop", "predict"]
+__all__ = [
+    "Comparison",
+    "ConvolutionGrid",
+    "Explorable",
+    "PhotoFilter",
+    "Prediction",
+    "TrainingLoop",
+    "photograph",
+    "predict",
+]
