@@ -1,0 +1,236 @@
+"""Two-dimensional convolution by hand: forward, backward, and the layer made of them.
+
+What deep learning calls a convolution slides the kernel without flipping it; in signal
+processing that is a cross-correlation. Arguments and results are those of torch's
+functions. x is [N, C, H, W], weight [O, C/G, K, K]: G groups of channels are G
+convolutions side by side. Pooling is in pooling.py and can be imported from here too.
+
+Sources: LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition",
+section II; Chellapilla, Puri and Simard 2006, "High Performance Convolutional Neural
+Networks for Document Processing", for the matrix product. Deviation from the latter:
+a matrix holds what one row of the kernel sees, in a few pictures at a time.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from course_utils.pooling import (  # noqa: F401 (models import layers from here)
+    AvgPool2d,
+    MaxPool2d,
+    avg_pool2d_backward,
+    avg_pool2d_forward,
+    max_pool2d_backward,
+    max_pool2d_forward,
+)
+from course_utils.windows import (
+    check_groups,
+    convolution_grid,
+    dilate,
+    gradient_grid,
+    kernel_settings,
+    pad,
+    transposed_size,
+    windows,
+)
+
+# How many numbers are copied at once: on a processor what fits into its cache.
+AT_ONCE, AT_ONCE_ELSEWHERE = 2**19, 2**26
+
+# Forward: chapter 08
+
+
+def conv2d_windows(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """x [N, C, H, W], weight [O, C/G, K, K], bias [O] -> y [N, O, H', W'].
+
+    One sum over the pixels of every window: the version to read. The one to compute
+    with is conv2d_forward. Taught in chapter 08."""
+    grid = convolution_grid(x, weight, bias, stride, padding, dilation, groups)
+    seen = windows(pad(x, grid.pads), grid.kernel_size, grid.stride, grid.dilation)
+    seen = seen.unflatten(1, (groups, -1))  # [N, G, C/G, H', W', K, K]
+    kernels = weight.unflatten(0, (groups, -1))  # [G, O/G, C/G, K, K]
+    y = torch.einsum("ngchwij,gocij->ngohw", seen, kernels).flatten(1, 2)
+    return y if bias is None else y + bias[:, None, None]
+
+
+def window_columns(x, grid, groups):
+    """Yield (batch, i, columns): what row i of the kernel sees, a column per place.
+
+    columns [n G, C/G K, H' W'] is for the n pictures x G groups in the slice `batch` of
+    all N G; x has its border. Windows side by side are copied; those one below the
+    other share the copies. Taught in chapter 08."""
+    (kh, kw), (sh, sw), (dh, dw), _, (out_h, _) = grid
+    x = x.contiguous().unfold(3, dw * (kw - 1) + 1, sw)[..., ::dw]  # [N, C, H, W', K]
+    x = x.movedim(4, 2).unflatten(1, (groups, -1))  # a view: [N, G, C/G, K, H, W']
+    step = pictures_at_once(x)
+    for start in range(0, len(x), step):
+        rows = x[start : start + step].flatten(2, 3).flatten(0, 1)  # copies
+        batch = slice(start * groups, (start + step) * groups)
+        for i in range(kh):
+            columns = rows[:, :, i * dh :: sh][:, :, :out_h]  # [n G, C/G K, H', W']
+            yield batch, i, columns.flatten(2)
+
+
+def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """x [N, C, H, W], weight [O, C/G, K, K], bias [O] -> y [N, O, H', W'].
+
+    A matrix product for each row of the kernel: kernels are rows, windows are columns.
+    Taught in chapter 08."""
+    grid = convolution_grid(x, weight, bias, stride, padding, dilation, groups)
+    out_h, out_w = grid.output_size
+    # For each row of the kernel, a matrix for each group: [K, G, O/G, C/G K]
+    kernels = weight.unflatten(0, (groups, -1)).movedim(3, 0).flatten(3)
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
+    y = bias[:, None, None].repeat(len(x), 1, out_h, out_w)  # [N, O, H', W']
+    sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)  # a view of y
+    for batch, i, columns in window_columns(pad(x, grid.pads), grid, groups):
+        n = len(columns) // groups  # pictures
+        kernel = kernels[i].expand(n, -1, -1, -1).flatten(0, 1)  # [n G, O/G, C/G K]
+        sums[batch].baddbmm_(kernel, columns)  # sums += kernel @ columns
+    return y
+
+
+# Backward: chapter 09
+
+
+def conv2d_input_gradient(
+    grad_output, weight, input_size, stride=1, padding=0, dilation=1, groups=1
+):
+    """grad_output [N, O, H', W'], weight [O, C/G, K, K] -> gradient of x [N, C, H, W].
+
+    The full convolution of the error, with zeros where the stride left gaps, with the
+    flipped kernel, whose channels change places. Taught in chapter 09."""
+    settings = stride, padding, dilation, groups
+    grid = gradient_grid(grad_output, input_size, weight.shape, *settings)
+    (kh, kw), stride, (dh, dw), (left, _, top, _), _ = grid
+    errors = dilate(grad_output, stride)
+    # A border for a full convolution; less by the border of x, which needs no gradient.
+    full_h, full_w = dh * (kh - 1), dw * (kw - 1)
+    top, left = full_h - top, full_w - left
+    bottom = input_size[2] + full_h - top - errors.shape[2]
+    right = input_size[3] + full_w - left - errors.shape[3]
+    errors = pad(errors, (left, right, top, bottom))
+    flipped = weight.flip(2, 3).unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+    return conv2d_forward(errors, flipped, dilation=dilation, groups=groups)
+
+
+def conv2d_weight_gradient(
+    grad_output, x, weight_size, stride=1, padding=0, dilation=1, groups=1
+):
+    """grad_output [N, O, H', W'], x [N, C, H, W] -> gradient of weight [O, C/G, K, K].
+
+    The convolution of the input with the error: each cell of a kernel gathers error
+    times pixel, over all places and pictures. Taught in chapter 09."""
+    settings = stride, padding, dilation, groups
+    grid = gradient_grid(grad_output, x.shape, weight_size, *settings)
+    out_channels, channels, kh, kw = weight_size
+    errors = grad_output.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
+    gradient = x.new_zeros(kh, groups, out_channels // groups, channels * kw)
+    for batch, i, columns in window_columns(pad(x, grid.pads), grid, groups):
+        products = errors[batch] @ columns.mT  # [n G, O/G, C/G K]
+        gradient[i].add_(products.unflatten(0, (-1, groups)).sum(0))
+    gradient = gradient.unflatten(3, (channels, kw))  # [K, G, O/G, C/G, K]
+    return gradient.movedim(0, 3).flatten(0, 1)
+
+
+def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1, groups=1):
+    """grad_output [N, O, H', W'], x, weight -> the gradients of x, weight and bias.
+
+    Taught in chapter 09."""
+    settings = stride, padding, dilation, groups
+    return (
+        conv2d_input_gradient(grad_output, weight, x.shape, *settings),
+        conv2d_weight_gradient(grad_output, x, weight.shape, *settings),
+        grad_output.sum((0, 2, 3)),
+    )
+
+
+class Conv2dFunction(torch.autograd.Function):
+    """conv2d_forward with its gradients by hand; one that nobody wants is not computed.
+
+    apply(x, weight, bias, stride, padding, dilation, groups). Taught in chapter 09."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, *settings):
+        ctx.save_for_backward(x, weight)
+        ctx.settings = settings
+        return conv2d_forward(x, weight, bias, *settings)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x, weight), settings = ctx.saved_tensors, ctx.settings
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_x = conv2d_input_gradient(grad_output, weight, x.shape, *settings)
+        if ctx.needs_input_grad[1]:
+            grad_weight = conv2d_weight_gradient(
+                grad_output, x, weight.shape, *settings
+            )
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad_output.sum((0, 2, 3))
+        return grad_x, grad_weight, grad_bias, *[None] * len(settings)
+
+
+class Conv2d(nn.Module):
+    """torch's Conv2d by hand: x [N, C, H, W] -> [N, O, H', W'].
+
+    Arguments, initial weights and names in the state_dict are torch's; padding_mode is
+    left out, a border is always 0. Taught in chapter 09."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
+                 dilation=1, groups=1, bias=True, device=None, dtype=None):  # fmt: skip
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
+        settings = kernel_settings(kernel_size, stride, padding, dilation)
+        self.kernel_size, self.stride, self.dilation, _ = settings
+        self.padding, self.groups = padding, groups
+        check_groups(in_channels, out_channels, groups)
+        size = out_channels, in_channels // groups, *self.kernel_size
+        bound = 1 / math.sqrt(math.prod(size[1:]))  # one over the root of the fan-in
+        weight = torch.empty(size, device=device, dtype=dtype).uniform_(-bound, bound)
+        self.weight, self.bias = nn.Parameter(weight), None
+        if bias:
+            bias = weight.new_empty(out_channels).uniform_(-bound, bound)
+            self.bias = nn.Parameter(bias)
+
+    def forward(self, x):
+        settings = self.stride, self.padding, self.dilation, self.groups
+        x, weight, bias = under_autocast(x, self.weight, self.bias)
+        return Conv2dFunction.apply(x, weight, bias, *settings)
+
+    def extra_repr(self):
+        return (
+            f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, "
+            f"stride={self.stride}, padding={self.padding}"
+        )
+
+
+def conv_transpose2d(
+    x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+):
+    """x [N, C, H, W], weight [C, O/G, K, K], bias [O] -> y [N, O, H', W'].
+
+    The input gradient of a convolution that turns y into x. Taught in chapter 09."""
+    settings = stride, padding, dilation, groups
+    size = transposed_size(x, weight, bias, *settings, output_padding)
+    y = conv2d_input_gradient(x, weight, size, *settings)
+    return y if bias is None else y + bias[:, None, None]
+
+
+# What they share
+
+
+def pictures_at_once(x):
+    """How many of x [N, ...] hold AT_ONCE numbers together, at least 1."""
+    numbers = AT_ONCE if x.device.type == "cpu" else AT_ONCE_ELSEWHERE
+    return max(1, numbers // math.prod(x.shape[1:]))
+
+
+def under_autocast(*tensors):
+    """The tensors in the type that torch.autocast asks of a layer; None stays None."""
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device) or tensors[0].dtype == torch.float64:
+        return tensors
+    dtype = torch.get_autocast_dtype(device)
+    return [tensor if tensor is None else tensor.to(dtype) for tensor in tensors]
