@@ -65,7 +65,11 @@ class Step:
         self.scheduler = Nothing() if scheduler is None else scheduler
         self.average = Nothing() if average is None else average
         self.clip_norm, self.accumulate = clip_norm, accumulate
-        device = next(model.parameters()).device
+        self.compute_in(precision)
+
+    def compute_in(self, precision):
+        """Compute in "auto", "fp32", "bf16" or "fp16" from now on."""
+        device = next(self.model.parameters()).device
         self.precision = choose_precision(precision, device)
         self.autocast = autocast_for(self.precision, device)
         self.scaler = LossScaler(device, enabled=self.precision == "fp16")

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 import torch
 
 from course_utils.distributed import first_decides, unwrap
-from course_utils.precision import LossScaler, autocast_for, choose_precision
 from course_utils.random_states import random_state, set_random_state
 from course_utils.steps import Nothing
 
@@ -86,15 +85,15 @@ def choose_faster_precision(step, images, labels, clock=None) -> Choice:
     """
     device = images.device
     if device.type != "cpu":
-        use_precision(step, choose_precision("auto", device))
+        step.compute_in("auto")
         return Choice("precision", step.precision, {}, "as always on such a device")
     with random_states_kept():
         trials = {name: copied(step) for name in ("fp32", "bf16")}
         for name, trial in trials.items():
-            use_precision(trial, name)
+            trial.compute_in(name)
         seconds = time_steps(trials, images, labels, clock)
     chosen = fastest(seconds)
-    use_precision(step, chosen)
+    step.compute_in(chosen)
     return Choice("precision", chosen, seconds)
 
 
@@ -160,14 +159,6 @@ def use_layout(step, name) -> None:
         for key, value in state.items():
             if isinstance(value, torch.Tensor) and value.ndim == 4:
                 state[key] = value.contiguous(memory_format=layout)
-
-
-def use_precision(step, name) -> None:
-    """Let a step compute in another precision, as if it had been made with it."""
-    device = next(step.model.parameters()).device
-    step.precision = choose_precision(name, device)
-    step.autocast = autocast_for(step.precision, device)
-    step.scaler = LossScaler(device, enabled=step.precision == "fp16")
 
 
 def use_tensor_cores(tf32, device) -> None:

@@ -9,7 +9,7 @@ import torch
 from resuming import assert_same
 from torch import nn
 
-from course_utils import tuning
+from course_utils import steps, tuning
 from course_utils.averaging import MovingAverage
 from course_utils.random_states import random_state
 from course_utils.schedules import warmup_cosine
@@ -24,7 +24,6 @@ from course_utils.tuning import (
     fastest,
     time_steps,
     use_layout,
-    use_precision,
     use_tensor_cores,
 )
 
@@ -139,7 +138,7 @@ def test_the_faster_precision_is_chosen_and_applied(costs, chosen):
 
 def test_the_precision_of_other_devices_is_known(monkeypatch):
     step, clock = make_step()
-    monkeypatch.setattr(tuning, "choose_precision", lambda *given: "bf16")
+    monkeypatch.setattr(steps, "choose_precision", lambda *given: "bf16")
     choice = choose_faster_precision(step, IMAGES.to("meta"), LABELS)
     assert choice.name == step.precision == "bf16" and not clock.calls
     assert str(choice) == "precision bf16: as always on such a device"
@@ -147,9 +146,9 @@ def test_the_precision_of_other_devices_is_known(monkeypatch):
 
 def test_a_precision_is_what_the_step_would_have_been_made_with():
     step, _ = make_step()
-    use_precision(step, "fp16")
+    step.compute_in("fp16")
     assert step.scaler.is_enabled() and step.precision == "fp16"
-    use_precision(step, "fp32")
+    step.compute_in("fp32")
     assert not step.scaler.is_enabled()
 
 
