@@ -20,7 +20,7 @@ class ChapterAdvice(UserWarning):
 
 def test_the_course_begins_at_the_beginning():
     numbers = [chapter.number for chapter in CHAPTERS]
-    assert numbers == [f"{number:02}" for number in range(len(numbers))] != []
+    assert numbers[:2] == ["00", "01"] and len({*numbers}) == len(numbers)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.number)
