@@ -1,6 +1,6 @@
-"""What others offer: training loops, where installed, and torchvision's augmentation.
+"""The training loops of other libraries, where they are installed.
 
-Each loop gets what the loop by hand gets: the same model and optimizer, and batches of
+Each gets what the loop by hand gets: the same model and optimizer, and batches of
 float images that are already on the device. Set-up is not timed: Trainer and fastai are
 timed from the start to the end of their training epoch.
 """
@@ -16,11 +16,6 @@ from importlib import metadata
 
 import torch
 import torch.nn.functional as F
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
-
-from course_utils.augment import Compose, RandomCrop, RandomErase, RandomFlip
-from course_utils.data import Batches
 
 
 def _count(sums, logits, labels, loss):
@@ -195,47 +190,3 @@ def _quietly(contender, problem, clock):
     ):
         warnings.simplefilter("ignore")
         return contender(problem, clock)
-
-
-class TransformedImages(Dataset):
-    """Images that torchvision's transforms change one at a time, the usual way."""
-
-    def __init__(self, image_set):
-        self.images, self.labels = image_set.images, image_set.labels
-        size, area = image_set.images.shape[-1], image_set.images[0, 0].numel()
-        self.transform = v2.Compose(
-            [
-                v2.RandomCrop(size, padding=4),
-                v2.RandomHorizontalFlip(),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.Normalize(image_set.mean, image_set.std),
-                v2.RandomErasing(1.0, scale=(64 / area, 64 / area), ratio=(1.0, 1.0)),
-            ]
-        )
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, index):
-        return self.transform(self.images[index]), self.labels[index]
-
-
-def pipelines(image_set, batch_size, device) -> dict:
-    """Ways to draw batches with the same three augmentations, the course's first."""
-    augment = Compose(RandomCrop(4), RandomFlip(), RandomErase(8))
-    loader = partial(
-        DataLoader,
-        TransformedImages(image_set),
-        batch_size,
-        shuffle=True,
-        pin_memory=device.type == "cuda",
-    )
-    return {
-        "Batches(augment=...)": Batches(
-            image_set, batch_size, shuffle=True, augment=augment, device=device
-        ),
-        "v2 transforms, DataLoader": loader(),
-        "v2 transforms, DataLoader, 2 workers": loader(
-            num_workers=2, persistent_workers=True
-        ),
-    }
