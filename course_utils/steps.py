@@ -103,6 +103,12 @@ class Step:
             sums = {name: sums.get(name, 0) + found[name] for name in found}
         return sums
 
+    def clip_gradients(self):
+        """Shorten the gradient of all parameters to clip_norm, if there is one."""
+        if self.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+
     def report(self) -> dict:
         """Further columns for the row of an epoch; asked for once in an epoch."""
         return (
@@ -178,9 +184,7 @@ class ClassifierStep(Step):
             self.model.train()
         self.optimizer.zero_grad()
         sums = self.in_pieces(self.backward, images, labels)
-        if self.clip_norm is not None:
-            self.scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.clip_gradients()
         self.scaler.step(self.optimizer)
         self.scheduler.step()
         self.average.step()

@@ -219,7 +219,7 @@ CASES = {
             cell_course("def fit(", source="course_utils.training:fitt"),
             "defines no 'fitt'",
         ),
-        (cell_course("def fit(", source="course_utils.train:fit"), "No module named"),
+        (cell_course("def fit(", source="course_utils.trains:fit"), "No module named"),
     ],
     "mirrors_are_few_short_and_taught_here": [
         (add(mirror(CROP)), "must end in 'Taught in chapter 01.'"),
@@ -249,7 +249,7 @@ CASES = {
             "imports evaluate",
         ),
         (
-            imports("from course_utils.bench import main"),
+            imports("from course_utils.train import main"),
             "imports main, which uses .* \\(main -> ",
         ),
     ],
