@@ -50,7 +50,7 @@ def conv2d_windows(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
     seen = windows(pad(x, grid.pads), grid.kernel_size, grid.stride, grid.dilation)
     seen = seen.unflatten(1, (groups, -1))  # [N, G, C/G, H', W', K, K]
     kernels = weight.unflatten(0, (groups, -1))  # [G, O/G, C/G, K, K]
-    y = torch.einsum("ngchwij,gocij->ngohw", seen, kernels).flatten(1, 2)
+    y = torch.einsum("ngcijuv,gocuv->ngoij", seen, kernels).flatten(1, 2)
     return y if bias is None else y + bias[:, None, None]
 
 
