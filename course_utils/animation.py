@@ -8,12 +8,17 @@ So the file begins with the frame that says most when it stands alone.
 import io
 
 import numpy as np
-from IPython.display import display
 from PIL import Image
 
 from course_utils.explorables.convolution_numbers import Setting
 from course_utils.grids import QUIET, draw_frame, draw_grid, new_cells, number_text
-from course_utils.plots import COLORS, PAGE_DOTS_PER_INCH, new_figure
+from course_utils.plots import (
+    COLORS,
+    PAGE_DOTS_PER_INCH,
+    check_words,
+    display_png,
+    new_figure,
+)
 
 DOTS_PER_INCH = 120
 PALETTE = 96  # colours of an animation
@@ -31,22 +36,9 @@ def show_animation(frames, caption, alt, *, seconds=0.7, hold=2.5, still=-1):
 
     Raises ValueError where words are missing, or the file would be above 400 kB.
     """
-    for name, text in (("caption", caption), ("alt", alt)):
-        if not text or not text.strip():
-            raise ValueError(
-                f"{name} is empty; every animation needs a caption and an alt"
-            )
-    data, width = to_animation(frames, seconds=seconds, hold=hold, still=still)
-    display(
-        {"image/png": data, "text/plain": alt},
-        metadata={"image/png": {"alt": alt, "width": width}},
-        raw=True,
-    )
-    display(
-        {"text/markdown": f"*{caption}*", "text/plain": caption},
-        metadata={"course": {"caption": True}},
-        raw=True,
-    )
+    check_words("animation", caption, alt)
+    picture = to_animation(frames, seconds=seconds, hold=hold, still=still)
+    display_png(*picture, caption, alt)
 
 
 def to_animation(frames, *, seconds=0.7, hold=2.5, still=-1):

@@ -51,12 +51,22 @@ def show(figure, caption, alt):
     caption  says what the figure shows and how to read it (Markdown)
     alt      describes it to someone who cannot see it; it becomes the alternative text
     """
+    check_words("figure", caption, alt)
+    display_png(*to_png(figure), caption, alt)
+    plt.close(figure)
+
+
+def check_words(kind, caption, alt):
+    """Raise ValueError where a "figure" or "animation" lacks its words."""
     for name, text in (("caption", caption), ("alt", alt)):
         if not text or not text.strip():
             raise ValueError(
-                f"{name} is empty; every figure needs a caption and an alt"
+                f"{name} is empty; every {kind} needs a caption and an alt"
             )
-    data, width = to_png(figure)
+
+
+def display_png(data, width, caption, alt):
+    """Display the bytes of a PNG, `width` pixels wide on the page, and its caption."""
     display(
         {"image/png": data, "text/plain": alt},
         metadata={"image/png": {"alt": alt, "width": width}},
@@ -67,7 +77,6 @@ def show(figure, caption, alt):
         metadata={"course": {"caption": True}},
         raw=True,
     )
-    plt.close(figure)
 
 
 def to_png(figure, colours=PALETTE):

@@ -104,8 +104,18 @@ class Environment:
         return "\n".join(f"{name:<12} {value}" for name, value in rows)
 
 
-def environment() -> Environment:
-    """Versions, device, threads and scale of this process; nothing private."""
+def device_name(device) -> str:
+    """The device, with the name of the card."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return str(device)
+
+
+def environment(device=None) -> Environment:
+    """Versions, device, threads and scale of this process; nothing private.
+
+    `device` is what is computed on, if not the one that pick_device() finds.
+    """
     names = ("torch", "torchvision", "numpy", "matplotlib", "jupyterlab", "anywidget")
     packages = {}
     for name in names:
@@ -113,15 +123,10 @@ def environment() -> Environment:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             packages[name] = "missing"
-    device = pick_device()
-    if device.type == "cuda":
-        described = f"{device} ({torch.cuda.get_device_name(device)})"
-    else:
-        described = str(device)
     return Environment(
         python=platform.python_version(),
         packages=packages,
-        device=described,
+        device=device_name(device or pick_device()),
         threads=torch.get_num_threads(),
         scale=scale.name,
     )

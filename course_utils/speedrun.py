@@ -153,13 +153,6 @@ def speed_run(data, recipe, seeds, device, *, compiled=False, limit=None,
     return {"data": data, "recipe": asdict(recipe), "flops": flops, "rows": rows}
 
 
-def device_name(device) -> str:
-    """The device, with the name of the card."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return str(device)
-
-
 def described(name, rows) -> str:
     """A line of the report: the values of a row, or mean ± deviation of several."""
     texts = []
@@ -228,7 +221,7 @@ def main(arguments=None):
     options, recipe = parse(parser, arguments)
     try:
         device = pick_device(options.device)
-        found = replace(environment(), device=device_name(device))
+        found = environment(device)
         print(f"{options.data} on {found.device}, torch {torch.__version__}")
         result = speed_run(options.data, recipe, options.seeds, device,
                            compiled=options.compile, limit=options.limit)  # fmt: skip

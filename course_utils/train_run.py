@@ -206,9 +206,7 @@ def in_first_process(action):
 
 def surroundings(device) -> dict:
     """What results depend on besides the options; nothing private."""
-    facts = asdict(environment())
-    name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
-    return facts | {"device": f"{device}{name}", "processes": process_count()}
+    return asdict(environment(device)) | {"processes": process_count()}
 
 
 def say(text):

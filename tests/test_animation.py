@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils import animation
+from course_utils import animation, plots
 from course_utils.animation import backward_frames, show_animation, to_animation
 from course_utils.convolution import conv2d_backward
 from course_utils.explorables.convolution import ERROR, WEIGHT
@@ -28,7 +28,7 @@ def displays(monkeypatch):
         assert raw
         found.append((bundle, metadata))
 
-    monkeypatch.setattr(animation, "display", display)
+    monkeypatch.setattr(plots, "display", display)
     return found
 
 

@@ -16,8 +16,7 @@ from course_utils.bench.peers import peer_versions
 from course_utils.bench.pipelines import measure_pipelines
 from course_utils.bench.target import measure_target
 from course_utils.bench.throughput import measure_throughput
-from course_utils.runtime import environment, pick_device
-from course_utils.speedrun import device_name
+from course_utils.runtime import device_name, environment, pick_device
 
 TITLE = "Measure the speed of the training engine, beside others and by itself."
 SCHEMA = 1  # of the file of numbers: raised when something in it gets another meaning
