@@ -21,7 +21,7 @@ PAGE_DOTS_PER_INCH = 100
 PALETTE = 256
 
 # One colour per role in the whole course, apart for colour-blind readers as well
-# (Okabe and Ito 2008, "Color Universal Design").
+# (Okabe and Ito 2008, "Color Universal Design"; the indigo is Tol's).
 COLORS = {
     "train": "#0072B2",
     "validation": "#E69F00",
@@ -32,6 +32,14 @@ COLORS = {
     "before": "#999999",
     "after": "#0072B2",
     "grey": "#777777",
+    "SGD": "#555555",
+    "Momentum": "#0072B2",
+    "Nesterov": "#56B4E9",
+    "Adagrad": "#E69F00",
+    "Adadelta": "#332288",
+    "RMSprop": "#009E73",
+    "Adam": "#D55E00",
+    "AdamW": "#CC79A7",
 }
 
 
@@ -199,6 +207,25 @@ def draw_bars(bars, *, xlabel, colors=None, size=None):
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure
+
+
+def draw_dots(axes, rows, form, colors=None, marked=np.median):
+    """Named rows of numbers on given axes: a stroke for each, a dot for marked(row).
+
+    `rows` maps a name to its numbers, which may be none; form(value) is the text above
+    the dot. `colors` maps names to roles or colours, grey where it has none.
+    """
+    for i, (name, values) in enumerate(rows.items()):
+        values = np.asarray(values, dtype=float)
+        color = (colors or {}).get(name, "grey")
+        color = COLORS.get(color, color)
+        axes.plot(values, [i] * len(values), "|", color=color, markersize=12)
+        if len(values):
+            value = marked(values)
+            axes.plot(value, i, "o", color=color)
+            axes.annotate(form(value), (value, i - 0.36), ha="center", va="center")
+    axes.set(ylim=(len(rows) - 0.5, -0.7), yticks=range(len(rows)), yticklabels=rows)
+    axes.margins(x=0.15)
 
 
 def label_line(axes, x, y, text, color, offset=(6, 0)):

@@ -290,8 +290,12 @@ def test_lenet_is_built_of_the_given_layers():
     class Convolution(nn.Conv2d):
         """Another class than torch's."""
 
-    model = lenet(conv=Convolution, pool=nn.AvgPool2d, activation=nn.Tanh)
-    kinds = [type(layer) for layer in model]
+    class Linear(nn.Linear):
+        """Another class than torch's."""
+
+    parts = {"pool": nn.AvgPool2d, "activation": nn.Tanh, "linear": Linear}
+    kinds = [type(layer) for layer in lenet(conv=Convolution, **parts)]
+    assert kinds.count(Linear) == 3 and nn.Linear not in kinds
     assert kinds.count(Convolution) == 2 and nn.Conv2d not in kinds
     assert kinds.count(nn.AvgPool2d) == 2 and nn.MaxPool2d not in kinds
     assert kinds.count(nn.Tanh) == 4 and nn.ReLU not in kinds

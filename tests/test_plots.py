@@ -152,6 +152,19 @@ def test_a_history_that_was_interrupted_or_has_no_tests(history):
     assert len(figure.axes[0].lines) == 1 and drawn(figure).std() > 0
 
 
+def test_rows_of_dots_mark_one_number_of_each_and_draw_all():
+    _, axes = new_figure()
+    rows = {"slow": [3.0, 1.0, 2.0], "none": [], "quick": [0.5]}
+    plots.draw_dots(axes, rows, "{:.1f} s".format, {"slow": "train"}, marked=min)
+    strokes = [line for line in axes.lines if line.get_marker() == "|"]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [len(line.get_xdata()) for line in strokes] == [3, 0, 1]
+    assert [line.get_xdata()[0] for line in dots] == [1.0, 0.5]
+    assert [line.get_color() for line in dots] == [COLORS["train"], COLORS["grey"]]
+    assert [text.get_text() for text in axes.texts] == ["1.0 s", "0.5 s"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(rows)
+
+
 def test_drawing_leaves_no_figure_open(history):
     draw_history(history), draw_images(np.zeros((2, 4, 4))), new_figure(2, 2)
     assert not plt.get_fignums()

@@ -24,12 +24,13 @@ FIELD = 32  # pixels a side in the paper, around digits of at most 20 x 20
 
 
 def lenet(channels=1, size=28, classes=10, *,
-          conv=nn.Conv2d, pool=nn.MaxPool2d, activation=nn.ReLU):  # fmt: skip
+          conv=nn.Conv2d, pool=nn.MaxPool2d, linear=nn.Linear,
+          activation=nn.ReLU):  # fmt: skip
     """LeNet-5, [N, channels, size, size] -> [N, classes]; 61,706 parameters at 28 x 28.
 
     C1 pads smaller images to the paper's 32 x 32 (or 33, if they are odd); larger ones
-    leave C5 more than 5 x 5 pixels, and so more parameters. Convolution, pooling and
-    activation are exchangeable. Taught in chapter 09."""
+    leave C5 more than 5 x 5 pixels, and so more parameters. The kinds of layers are
+    exchangeable. Taught in chapter 09."""
     check_shapes("lenet", channels, size, classes)
     padding = max(0, (FIELD - size + 1) // 2)
     side = ((size + 2 * padding - 4) // 2 - 4) // 2  # of S4's maps: 5 up to 32 x 32
@@ -38,7 +39,7 @@ def lenet(channels=1, size=28, classes=10, *,
         s2=pool(2),
         c3=conv(6, 16, 5), c3_active=activation(),
         s4=pool(2), flat=nn.Flatten(),
-        c5=nn.Linear(16 * side * side, 120), c5_active=activation(),
-        f6=nn.Linear(120, 84), f6_active=activation(),
-        output=nn.Linear(84, classes),
+        c5=linear(16 * side * side, 120), c5_active=activation(),
+        f6=linear(120, 84), f6_active=activation(),
+        output=linear(84, classes),
     ))  # fmt: skip
