@@ -28,7 +28,7 @@ present: .venv/ready  ## open the deck of CHAPTER=01 in the browser
 notebooks: .venv/ready  ## execute the notebooks anew (CHAPTER=01 for one), keep outputs
 	$(BIN)/python -m course_utils.notebooks $(CHAPTER)
 
-bench: .venv/ready  ## measure the speed of the training loop
+bench: .venv/ready  ## measure the speed of training and of convolution by hand
 	$(BIN)/python -m course_utils.bench $(ARGS)
 
 environment:  ## make an empty .venv (PYTHON=python3.12 for another Python)

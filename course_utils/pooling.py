@@ -45,9 +45,11 @@ def max_pool2d_backward(grad_output, x, kernel_size, stride=None, padding=0):
     """grad_output [N, C, H', W'], x [N, C, H, W] -> gradient of x [N, C, H, W].
 
     The whole error of a window goes to its largest pixel, of several equal ones to the
-    first in reading order. A pixel gathers from all the windows in which it won.
+    first in reading order (of several NaN too, where torch takes the last).
+    A pixel gathers from all the windows in which it won.
     Taught in chapter 09."""
     grid = pooling_grid(x, kernel_size, stride, padding, grad_output)
+    x = x.clamp(min=torch.finfo(x.dtype).min)  # no pixel is as low as the border
     padded = pad(x, grid.pads, -math.inf)
     largest = max_pool2d_forward(x, kernel_size, stride, padding)
     gradient = torch.zeros_like(padded)

@@ -117,6 +117,19 @@ def test_the_error_of_a_window_with_a_nan_goes_to_it(place):
     assert_equals_torch(x, 3, 2, 1, names=["max"])
 
 
+def test_of_several_nans_one_gets_the_whole_error():
+    gradient = max_pool2d_backward(
+        torch.full((1, 1, 1, 2), 5.0), torch.full((1, 1, 2, 4), torch.nan), 2
+    )
+    halves = gradient.view(2, 2, 2).movedim(1, 0).flatten(1)  # the pixels of a window
+    assert [sorted(half) for half in halves.tolist()] == [[0.0, 0.0, 0.0, 5.0]] * 2
+
+
+def test_the_border_never_wins_over_infinity():
+    x = torch.full((1, 2, 3, 4), torch.inf, dtype=double)
+    assert_equals_torch(x, 3, 2, 1, names=["max"])
+
+
 def test_infinite_errors_stay_where_they_belong():
     x = random(1, 1, 4, 4)
     error = torch.ones(1, 1, 2, 2, dtype=double)
@@ -128,6 +141,11 @@ def test_infinite_errors_stay_where_they_belong():
 def test_minus_infinity_is_a_pixel_like_others():
     x = torch.full((1, 1, 4, 4), -torch.inf)
     assert torch.equal(max_pool2d_forward(x, 3, 1, 1), x)
+
+
+def test_the_error_of_minus_infinity_goes_to_a_pixel_and_not_to_the_border():
+    x = torch.full((1, 2, 3, 4), -torch.inf, dtype=torch.float64)
+    assert_equals_torch(x, 3, 2, 1, names=["max"])
 
 
 @pytest.mark.parametrize("name", POOLINGS)

@@ -1,13 +1,15 @@
-"""How fast is the training loop? `make bench`, or `python -m course_utils.bench`.
+"""How fast are loop and layers? `make bench`, or `python -m course_utils.bench`.
 
-loops.py       our loop, one by hand and those of other libraries (peers.py) train the
-               same model from the same weights on the same images (problems.py)
-around.py      what the loop, progress, history and checkpoints take of an epoch
-knobs.py       what each setting of the engine changes, over a plain step in fp32
-pipelines.py   images per second of loading and augmentation
-throughput.py  images per second of models, and how much of what the device could do
-               (peak.py) that is
-target.py      seconds to 94 % on Fashion-MNIST, on a graphics card
+loops.py         our loop, one by hand and those of other libraries (peers.py) train the
+                 same model from the same weights on the same images (problems.py)
+around.py        what the loop, progress, history and checkpoints take of an epoch
+knobs.py         what each setting of the engine changes, over a plain step in fp32
+pipelines.py     images per second of loading and augmentation
+throughput.py    images per second of models, and how much of what the device could do
+                 (peak.py) that is
+convolutions.py  time and memory of convolution by hand, forward and backward, over that
+                 of torch
+target.py        seconds to 94 % on Fashion-MNIST, on a graphics card
 
 Things are compared in rounds: a round runs each of them once, in random order. A ratio
 is taken within a round, to the reference in it; shown are the median of the rounds and

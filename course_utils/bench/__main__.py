@@ -10,6 +10,7 @@ import torch
 
 from course_utils.arguments import Parser, whole
 from course_utils.bench.around import measure_around
+from course_utils.bench.convolutions import measure_convolutions
 from course_utils.bench.knobs import measure_knobs
 from course_utils.bench.loops import measure_loops
 from course_utils.bench.peers import peer_versions
@@ -18,7 +19,7 @@ from course_utils.bench.target import measure_target
 from course_utils.bench.throughput import measure_throughput
 from course_utils.runtime import device_name, environment, pick_device
 
-TITLE = "Measure the speed of the training engine, beside others and by itself."
+TITLE = "Measure the speed of the training engine and of the layers by hand."
 SCHEMA = 1  # of the file of numbers: raised when something in it gets another meaning
 TUNING = ("OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_")  # variables that change timings
 SECTIONS = {
@@ -27,6 +28,7 @@ SECTIONS = {
     "pipelines": measure_pipelines,
     "knobs": measure_knobs,
     "throughput": measure_throughput,
+    "convolutions": measure_convolutions,
     "target": measure_target,
 }
 
@@ -41,6 +43,7 @@ class Settings:
     augmented_images  in an epoch of the pipelines
     epoch_images      of the epoch around whose steps is measured
     matrix_size       of the products that show the peak
+    convolution_calls in a round, of each of the functions
     seeds             trainings to 94 %; 0 leaves them out
     compiled          whether to try torch.compile
     """
@@ -53,6 +56,7 @@ class Settings:
     augmented_images: int = 5120
     epoch_images: int = 60_000
     matrix_size: int = 2048
+    convolution_calls: int = 20
     seeds: int = 0
     compiled: bool = False
 
@@ -65,6 +69,7 @@ QUICK = Settings(
     augmented_images=1280,
     epoch_images=6400,
     matrix_size=512,
+    convolution_calls=10,
 )
 ON_CUDA = {  # what takes a fraction of the time there
     "loop_batches": (200, 100, 1000),
@@ -72,6 +77,7 @@ ON_CUDA = {  # what takes a fraction of the time there
     "knob_batches": (58, 58),  # as many as Fashion-MNIST has
     "augmented_images": 10_240,
     "matrix_size": 8192,
+    "convolution_calls": 200,
     "seeds": 5,
     "compiled": True,
 }

@@ -3,7 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from course_utils.exercises import Wrong, describe, exercise
+from course_utils.exercises import Wrong, exercise
+from course_utils.exercises.tensors import check_tensor, likely_mistake, numbers, same
 from course_utils.exercises.watching import Watch
 
 CONVOLUTIONS = {"conv1d", "conv2d", "conv3d", "conv_transpose2d", "unfold"}
@@ -11,28 +12,6 @@ POOLINGS = {"max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d"}
 POOLINGS |= {"boolean_dispatch", "max_pool1d", "max_pool3d"}
 IM2COL = {"unfold", "im2col"}
 ALLOWED = (torch.Tensor.unfold,)  # windows along one axis
-
-
-def _numbers(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def _check_tensor(value, shape, what, sizes=None):
-    """Raise Wrong unless `value` is a tensor of this shape; `sizes` explain others."""
-    if not isinstance(value, torch.Tensor):
-        raise Wrong(f"{what} must be a tensor, got {describe(value)}")
-    got = tuple(value.shape)
-    if got != tuple(shape):
-        reason = (sizes or {}).get(got, "")
-        raise Wrong(
-            f"{what} must be {list(shape)}, got {list(got)}"
-            + (f": {reason}" if reason else "")
-        )
-
-
-def _same(first, second):
-    return first.shape == second.shape and torch.allclose(first, second, atol=1e-9)
 
 
 # The layer by loops
@@ -44,16 +23,16 @@ def check_layer(convolution_layer):
     advice = "use loops, products, sum and indexing"
     cases = ((3, 1, 0), (3, 2, 0), (3, 1, 1), (2, 3, 1), (3, 2, 2), (1, 1, 0))
     for case, (K, S, P) in enumerate(cases):
-        x, weight = _numbers(2, 3, 7, 9, seed=case), _numbers(4, 3, K, K, seed=case + 9)
-        bias = _numbers(4, seed=case + 20)
+        x, weight = numbers(2, 3, 7, 9, seed=case), numbers(4, 3, K, K, seed=case + 9)
+        bias = numbers(4, seed=case + 20)
         given = [one.clone() for one in (x, weight, bias)]
         with Watch(CONVOLUTIONS, advice, ALLOWED):
             y = convolution_layer(*given, S, P)
         where = f"with K={K}, stride={S}, padding={P}"
         expected = F.conv2d(x, weight, bias, S, P)
         what = f"for x [2, 3, 7, 9] and weight [4, 3, {K}, {K}], {where}, the output"
-        _check_tensor(y, expected.shape, what, _layer_sizes(K, S, P))
-        if not _same(y.double(), expected):
+        check_tensor(y, expected.shape, what, _layer_sizes(K, S, P))
+        if not same(y.double(), expected):
             raise Wrong(f"{where} {_layer_mistake(y, x, weight, bias, S, P)}")
         if any(not torch.equal(a, b) for a, b in zip(given, (x, weight, bias))):  # noqa: B905
             raise Wrong("the call changed its own input; work on a copy")
@@ -122,11 +101,7 @@ def _layer_mistake(y, x, weight, bias, S, P):
             plain
         ),
     }
-    for message, wrong in mistakes.items():
-        if _same(y, wrong):
-            return message
-    largest = (y - plain - column).abs().max().item()
-    return f"the largest difference to F.conv2d is {largest:.3g}"
+    return likely_mistake(y, plain + column, mistakes)
 
 
 # Windows as the rows of a matrix
@@ -137,7 +112,7 @@ def check_im2col(im2col):
     """im2col(x [N, C, H, W], K, stride) -> [N * H' * W', C * K * K]."""
     advice = "use x.unfold(axis, K, stride), permute and reshape"
     for K, S in ((3, 1), (2, 2), (3, 2)):
-        x = _numbers(2, 3, 6, 8, seed=K)
+        x = numbers(2, 3, 6, 8, seed=K)
         h, w = (6 - K) // S + 1, (8 - K) // S + 1
         with Watch(IM2COL, advice, ALLOWED):
             rows = im2col(x.clone(), K, S)
@@ -152,9 +127,9 @@ def check_im2col(im2col):
             "that the stride skips",
         }
         what = f"for x [2, 3, 6, 8], K={K}, stride={S}, the matrix"
-        _check_tensor(rows, (places, size), what, sizes)
+        check_tensor(rows, (places, size), what, sizes)
         windows = x.unfold(2, K, S).unfold(3, K, S)  # [N, C, H', W', K, K]
-        if not _same(rows, windows.permute(0, 2, 3, 1, 4, 5).reshape(places, size)):
+        if not same(rows, windows.permute(0, 2, 3, 1, 4, 5).reshape(places, size)):
             raise Wrong(f"with K={K}, stride={S} {_order_mistake(rows, windows)}")
     return "three sizes; one matrix product with weight.flatten(1).T is the layer"
 
@@ -172,10 +147,10 @@ def _order_mistake(rows, windows):
         "mixes windows: bring the axes in order first",
     }
     for order, message in orders.items():
-        if _same(rows, windows.permute(*order).reshape(rows.shape)):
+        if same(rows, windows.permute(*order).reshape(rows.shape)):
             return message
     turned = windows.flip(4, 5).permute(0, 2, 3, 1, 4, 5).reshape(rows.shape)
-    if _same(rows, turned):
+    if same(rows, turned):
         return "every window is turned by 180 degrees; leave it as it lies"
     return (
         f"the first row should begin {windows[0, 0, 0, 0].flatten()[:2].tolist()}, it "
@@ -190,7 +165,7 @@ def _order_mistake(rows, windows):
 def check_max_pool(max_pool):
     """max_pool(x [N, C, H, W], K, stride, padding) equals F.max_pool2d."""
     for K, S, P in ((2, 2, 0), (3, 2, 0), (3, 2, 1), (2, 1, 1), (1, 2, 0)):
-        x = _numbers(2, 3, 7, 9, seed=K + S) - 3  # mostly below zero
+        x = numbers(2, 3, 7, 9, seed=K + S) - 3  # mostly below zero
         with Watch(POOLINGS, "use windows and amax, or loops"):
             y = max_pool(x.clone(), K, S, P)
         expected = F.max_pool2d(x, K, S, P)
@@ -204,10 +179,8 @@ def check_max_pool(max_pool):
             tuple(F.max_pool2d(x, K, 1, P).shape): "this is the size for stride 1",
             tuple(F.max_pool2d(x, K, S, 0).shape): "the padding was left out",
         }
-        _check_tensor(
-            y, expected.shape, f"for x [2, 3, 7, 9] {where} the output", sizes
-        )
-        if not _same(y, expected):
+        check_tensor(y, expected.shape, f"for x [2, 3, 7, 9] {where} the output", sizes)
+        if not same(y, expected):
             raise Wrong(f"{where} {_pool_mistake(y, x, K, S, P)}")
     return "five combinations, also where all numbers are negative and padding counts"
 
@@ -233,7 +206,4 @@ def _pool_mistake(y, x, K, S, P):
             :, :, : h * S : S, : w * S : S
         ],
     }
-    for message, wrong in mistakes.items():
-        if _same(y, wrong):
-            return message
-    return f"{int((y != F.max_pool2d(x, K, S, P)).sum())} of {y.numel()} numbers differ"
+    return likely_mistake(y, F.max_pool2d(x, K, S, P), mistakes)

@@ -6,7 +6,7 @@ from course_utils.exercises import Wrong, describe
 
 
 def numbers(*shape, seed=0):
-    """Random normal numbers of this shape in double precision, equal for equal seeds."""
+    """Random normal numbers in double precision, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 

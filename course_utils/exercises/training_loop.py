@@ -7,21 +7,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from course_utils.exercises import Wrong, describe, exercise
-
-
-class _Watch(TorchFunctionMode):
-    """Notes the names of the torch functions that are called."""
-
-    def __init__(self):
-        super().__init__()
-        self.names = set()
-
-    def __torch_function__(self, function, types, arguments=(), options=None):
-        self.names.add(getattr(function, "__name__", ""))
-        return function(*arguments, **(options or {}))
+from course_utils.exercises.watching import Watch
 
 
 def _scalar(value, what):
@@ -40,7 +28,7 @@ def check_cross_entropy(cross_entropy):
     logits = torch.randn(6, 4, generator=generator, dtype=torch.float64) * 2
     labels = torch.tensor([0, 3, 1, 1, 2, 0])
     given = logits.clone()
-    with _Watch() as watch:
+    with Watch() as watch:
         loss = cross_entropy(given.requires_grad_() * 1, labels)
     got = _scalar(loss, "the loss")
     if not getattr(loss, "requires_grad", False):
