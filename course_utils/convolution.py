@@ -100,19 +100,21 @@ def conv2d_input_gradient(
     """grad_output [N, O, H', W'], weight [O, C/G, K, K] -> gradient of x [N, C, H, W].
 
     The full convolution of the error, with zeros where the stride left gaps, with the
-    flipped kernel, whose channels change places. Taught in chapter 09."""
+    turned kernel, whose channels change places. Taught in chapter 09."""
     settings = stride, padding, dilation, groups
     grid = gradient_grid(grad_output, input_size, weight.shape, *settings)
     (kh, kw), stride, (dh, dw), (left, _, top, _), _ = grid
     errors = dilate(grad_output, stride)
-    # A border for a full convolution; less by the border of x, which needs no gradient.
+    # A border for a full convolution, less the border of x, which needs no gradient;
+    # below and to the right, as much as makes the result as large as x.
     full_h, full_w = dh * (kh - 1), dw * (kw - 1)
     top, left = full_h - top, full_w - left
     bottom = input_size[2] + full_h - top - errors.shape[2]
     right = input_size[3] + full_w - left - errors.shape[3]
     errors = pad(errors, (left, right, top, bottom))
-    flipped = weight.flip(2, 3).unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
-    return conv2d_forward(errors, flipped, dilation=dilation, groups=groups)
+    turned = weight.flip(2, 3).unflatten(0, (groups, -1))  # [G, O/G, C/G, K, K]
+    turned = turned.transpose(1, 2).flatten(0, 1)  # [C, O/G, K, K]
+    return conv2d_forward(errors, turned, dilation=dilation, groups=groups)
 
 
 def conv2d_weight_gradient(

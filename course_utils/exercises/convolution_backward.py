@@ -40,8 +40,13 @@ def check_weight_gradient(weight_gradient):
             (2, 4, 3, K, K): "sum over the images: all of them used the same weights",
         }
         check_tensor(gradient, weight.shape, what, sizes)
+        if gradient.dtype != x.dtype:
+            raise Wrong(
+                f"{where} the gradient is {gradient.dtype} and x is {x.dtype}; "
+                "error.new_zeros(...) takes the type of error"
+            )
         expected = _weight_gradient(error, x, K, S)
-        if not same(gradient.double(), expected):
+        if not same(gradient, expected):
             raise Wrong(f"{where} {_weight_mistake(gradient, error, x, K, S)}")
         if not torch.equal(given[0], error) or not torch.equal(given[1], x):
             raise Wrong("the call changed its own input; work on a copy")
@@ -58,7 +63,7 @@ def _weight_gradient(error, x, K, S, distance=None):
 
 def _weight_mistake(gradient, error, x, K, S):
     """What was probably done, from the values."""
-    gradient, right = gradient.double(), _weight_gradient(error, x, K, S)
+    right = _weight_gradient(error, x, K, S)
     count = error.shape[2] * error.shape[3]
     first, last = (_weight_gradient(error[[n]], x[[n]], K, S) for n in (0, -1))
     end = torch.zeros_like(error)
@@ -121,12 +126,14 @@ def check_line_gradient(line_gradient):
     return "six combinations, also where pixels are left over that no window saw"
 
 
-def _line_gradient(error, w, length, S, overwrite=False):
+def _line_gradient(error, w, length, S, D=1, overwrite=False):
+    """The gradient for the stride S and the dilation D; it ends with the line."""
     gradient = error.new_zeros(length)
     for i, u in itertools.product(range(len(error)), range(len(w))):
-        if i * S + u < length:
-            before = 0 if overwrite else gradient[i * S + u]
-            gradient[i * S + u] = before + error[i] * w[u]
+        pixel = i * S + u * D
+        if pixel < length:
+            before = 0 if overwrite else gradient[pixel]
+            gradient[pixel] = before + error[i] * w[u]
     return gradient
 
 
@@ -140,6 +147,14 @@ def _line_mistake(gradient, error, w, length, S):
         "pixel i * stride": _line_gradient(error, w, length, 1),
         "a pixel in several windows keeps only one of its products; add them with "
         "+=": _line_gradient(error, w, length, S, overwrite=True),
+        "the kernel is spread out, which is dilation; a stride moves the window: "
+        "output i starts at pixel i * stride": _line_gradient(error, w, length, 1, D=S),
+        "there are too many zeros between the errors: stride - 1 of them": (
+            _line_gradient(error, w, length, S + 1)
+        ),
+        "each error is repeated; between the errors there are zeros": _line_gradient(
+            error.repeat_interleave(S), w, length, 1
+        ),
         "this is a mean over the errors; a gradient is the sum over all uses": right
         / len(error),
     }
@@ -158,9 +173,11 @@ def check_leaky_relu(function):
             f"{describe(function)}"
         )
     for slope in (0.1, 0.3):
-        x = (numbers(4, 5, seed=3) * 2).requires_grad_()
+        x = numbers(4, 5, seed=3) * 2
+        x[0, 0] = 0
+        x.requires_grad_()
         with Watch({"leaky_relu", "leaky_relu_", "prelu"}, "write the two cases"):
-            y = function.apply(x, slope)
+            y = _apply(function, x, slope)
         check_tensor(y, x.shape, "the output for x [4, 5]")
         if not same(y.detach(), F.leaky_relu(x, slope).detach()):
             raise Wrong(
@@ -176,11 +193,27 @@ def check_leaky_relu(function):
     return "forward and backward are right for two slopes"
 
 
+def _apply(function, x, slope):
+    try:
+        return function.apply(x, slope)
+    except TypeError as problem:
+        if "save_for_backward" not in str(problem):
+            raise
+        raise Wrong(
+            "save_for_backward is for tensors; keep the number with ctx.slope = slope"
+        ) from None
+
+
 def _backward(y, x, error):
     try:
         return torch.autograd.grad(y, x, error)
     except RuntimeError as problem:
         text = str(problem)
+        if "not a Variable" in text:
+            raise Wrong(
+                "backward returns a gradient for the slope; their order is that "
+                "of the arguments of forward after ctx: one for x, then None"
+            ) from None
         if "incorrect number of gradients" in text:
             raise Wrong(
                 "backward must return as many gradients as forward has arguments after "
@@ -208,6 +241,12 @@ def _leaky_mistake(gradient, x, error, slope):
         "(the chain rule)": torch.where(x > 0, torch.ones_like(x), slope),
         "the sign of the error decides; it should be the sign of x": torch.where(
             error > 0, error, slope * error
+        ),
+        "at x = 0 it should be the slope times the error: 1 is for x > 0": torch.where(
+            x >= 0, error, slope * error
+        ),
+        "the slope is a fixed 0.1; take the one that forward was given": torch.where(
+            x > 0, error, 0.1 * error
         ),
         "the two cases are swapped": torch.where(x > 0, slope * error, error),
         "nothing passes where x is negative; that is plain ReLU": error * (x > 0),

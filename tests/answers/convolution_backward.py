@@ -65,6 +65,13 @@ ANSWERS = {
             "the first image only": changed(WEIGHT, ("range(N)", "range(1)")),
             "the last image only": changed(WEIGHT, ("range(N)", "[N - 1]")),
             "the stride forgotten": changed(WEIGHT, ("i * stride, j * stride", "i, j")),
+            "single precision": changed(
+                WEIGHT,
+                (
+                    "error.new_zeros(O, x.shape[1], K, K)",
+                    "torch.zeros(O, x.shape[1], K, K)",
+                ),
+            ),
             "not summed over the images": changed(
                 WEIGHT, ("zeros(O,", "zeros(N, O,"), ("gradient[o]", "gradient[n, o]")
             ),
@@ -83,6 +90,23 @@ ANSWERS = {
     "line_gradient": {
         "wrong": {
             "the stride forgotten": changed(LINE, ("i * stride + u", "i + u")),
+            "dilated instead": changed(LINE, ("i * stride + u", "i + stride * u")),
+            "a zero too many": changed(
+                LINE,
+                ("i * stride + u", "i * (stride + 1) + u"),
+                ("zeros(length)", "zeros(2 * length + len(w))"),
+                ("return gradient", "return gradient[:length]"),
+            ),
+            "errors repeated": changed(
+                LINE,
+                (
+                    "    gradient =",
+                    "    error, stride = error.repeat_interleave(stride), 1\n"
+                    "    gradient =",
+                ),
+                ("zeros(length)", "zeros(2 * length + len(w))"),
+                ("return gradient", "return gradient[:length]"),
+            ),
             "the kernel turned": changed(LINE, ("w[u]", "w[len(w) - 1 - u]")),
             "overwritten": changed(LINE, ("+=", "=")),
             "only what the windows reach": changed(
@@ -110,6 +134,22 @@ ANSWERS = {
             ),
             "the sign of the error": changed(
                 LEAKY, ("x > 0, error,", "error > 0, error,")
+            ),
+            "a fixed slope": changed(LEAKY, ("ctx.slope * error", "0.1 * error")),
+            "the gradient at 0": changed(
+                LEAKY, ("torch.where(x > 0, error,", "torch.where(x >= 0, error,")
+            ),
+            "the order of the gradients": changed(
+                LEAKY,
+                (
+                    "return torch.where(x > 0, error, ctx.slope * error), None",
+                    "return None, torch.where(x > 0, error, ctx.slope * error)",
+                ),
+            ),
+            "the slope saved as a tensor": changed(
+                LEAKY,
+                ("save_for_backward(x)", "save_for_backward(x, slope)"),
+                ("        ctx.slope = slope\n", ""),
             ),
             "swapped": changed(
                 LEAKY, ("error, ctx.slope * error", "ctx.slope * error, error")
