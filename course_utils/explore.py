@@ -7,14 +7,18 @@ a new one: see `course_utils.explorables.base`.
 from course_utils.explorables.base import Explorable
 from course_utils.explorables.convolution import ConvolutionGrid
 from course_utils.explorables.filters import PhotoFilter, photograph
+from course_utils.explorables.landscape import Landscape
 from course_utils.explorables.loop import TrainingLoop
+from course_utils.explorables.polynomial import PolynomialFit
 from course_utils.explorables.prediction import Comparison, Prediction, predict
 
 __all__ = [
     "Comparison",
     "ConvolutionGrid",
     "Explorable",
+    "Landscape",
     "PhotoFilter",
+    "PolynomialFit",
     "Prediction",
     "TrainingLoop",
     "photograph",
