@@ -3,7 +3,7 @@
 import torch
 
 from course_utils.exercises import Wrong, describe, exercise
-from course_utils.exercises.tensors import check_tensor, likely_mistake, numbers
+from course_utils.exercises.tensors import check_tensor, likely_mistake, numbers, same
 from course_utils.exercises.watching import Watch
 
 # One pass in mini-batches
@@ -22,9 +22,12 @@ def check_one_epoch(one_epoch):
         where = f"with {N} rows and batch_size={B}"
         check_tensor(found, (3,), f"{where} the new theta")
         right = _epoch(theta, X, y, B)
-        mistake = likely_mistake(found.double(), right, _mistakes(theta, X, y, B))
-        if not torch.allclose(found.double(), right, atol=1e-9):
-            raise Wrong(f"{where} {mistake}")
+        if not same(found.double(), right):
+            mistake = likely_mistake(found.double(), right, _mistakes(theta, X, y, B))
+            unknown = (
+                "; are the rows taken in order?" if "difference" in mistake else ""
+            )
+            raise Wrong(f"{where} {mistake}{unknown}")
         if not torch.equal(given[0], theta):
             raise Wrong("the call changed theta itself; work on a copy")
     return "all batch sizes, also where the last batch is short"
@@ -73,9 +76,15 @@ def _mistakes(theta, X, y, B):
 @exercise
 def check_largest_rate(largest_rate):
     """largest_rate(loss, theta): 2 over the largest eigenvalue of the Hessian."""
-    for case in range(4):
-        A = numbers(4, 4, seed=case)
-        H, theta = A @ A.T + torch.eye(4), numbers(4, seed=case + 9)
+    for case in range(5):
+        Q, theta = (
+            torch.linalg.qr(numbers(4, 4, seed=case))[0],
+            numbers(4, seed=case + 9),
+        )
+        bends = torch.tensor([1.0, 2, 4, 5 + case], dtype=torch.float64)
+        if case == 4:  # a saddle, whose downward curvature is the largest number
+            bends[0] = -20
+        H = Q @ bends.diag() @ Q.T
 
         def loss(theta, H=H, case=case):
             quartic = 0.1 * theta.pow(4).sum() if case == 3 else 0
@@ -91,7 +100,7 @@ def check_largest_rate(largest_rate):
         right = 2 / values[-1].item()
         if abs(found - right) > 1e-6 * right:
             raise Wrong(_rate_mistake(found, right, hessian, values))
-    return "right for three quadratics and a loss whose Hessian changes with theta"
+    return "right for bowls, a saddle, and a loss whose Hessian changes with theta"
 
 
 def _rate_mistake(found, right, hessian, values):
@@ -101,6 +110,10 @@ def _rate_mistake(found, right, hessian, values):
         / values[0].item(),
         "is the largest eigenvalue itself; the rate is 2 over it": values[-1].item(),
         "is twice the largest eigenvalue; divide instead": 2 * values[-1].item(),
+        "is 2 / (λ_min + λ_max), the rate that shrinks both ends equally; the largest "
+        "stable one is 2 / λ_max": 2 / (values[0] + values[-1]).item(),
+        "takes the eigenvalue of largest absolute value; downward curvature, which is "
+        "negative, sets no limit": 2 / values.abs().max().item(),
         "takes the largest number on the diagonal; directions can mix, so take the "
         "eigenvalues": 2 / hessian.diagonal().max().item(),
         "takes the sum of the eigenvalues; the largest alone decides": 2
@@ -123,7 +136,7 @@ def _rate_mistake(found, right, hessian, values):
 @exercise
 def check_scaled_rate(scaled_rate):
     """scaled_rate(rate, batch_size, new_batch_size, sharpness): linear, with a cap."""
-    cases = [(0.1, 32, 128, 2.0), (0.1, 128, 32, 2.0), (0.05, 16, 1024, 10.0),
+    cases = [(0.1, 32, 128, 2.0), (0.1, 128, 32, 2.0), (0.05, 16, 1024, 2.5),
              (0.3, 64, 64, 5.0), (0.01, 8, 8000, 4.0)]  # fmt: skip
     for rate, B, new, sharpness in cases:
         found = scaled_rate(rate, B, new, sharpness)
@@ -147,8 +160,15 @@ def check_scaled_rate(scaled_rate):
                 linear, limit / 2
             ),
             "is the limit, although the linear rule asks for less": limit,
+            "is capped at the sharpness; the limit is 2 / sharpness": min(
+                linear, sharpness
+            ),
+            "comes from a ratio that was rounded to a whole number; use / instead of "
+            "//": min(rate * (new // B), limit),
         }
-        seen = (m for m, wrong in mistakes.items() if abs(found - wrong) < 1e-9 * wrong)
+        seen = (
+            m for m, wrong in mistakes.items() if abs(found - wrong) <= 1e-9 * wrong
+        )
         message = next(seen, f"is not {right:.4g}")
         raise Wrong(
             f"from rate {rate} with batches of {B} to batches of {new}, sharpness "

@@ -62,6 +62,12 @@ ANSWERS = {
             "the diagonal": changed(
                 RATE, ("torch.linalg.eigvalsh(H)[-1]", "H.diagonal().max()")
             ),
+            "the best rate": changed(
+                RATE,
+                ("    return 2", "    values = torch.linalg.eigvalsh(H)\n    return 2"),
+                ("torch.linalg.eigvalsh(H)[-1]", "(values[0] + values[-1])"),
+            ),
+            "the largest absolute value": changed(RATE, ("[-1]", ".abs().max()")),
             "the trace": changed(RATE, ("torch.linalg.eigvalsh(H)[-1]", "H.trace()")),
             "the norm": changed(RATE, ("torch.linalg.eigvalsh(H)[-1]", "H.norm()")),
             "at zero": changed(
@@ -83,6 +89,14 @@ ANSWERS = {
                 ),
             ),
             "no cap": changed(SCALED, (", 2 / sharpness", ", float('inf')")),
+            "the sharpness as cap": changed(SCALED, ("2 / sharpness", "sharpness")),
+            "rounded": changed(
+                SCALED,
+                (
+                    "rate * new_batch_size / batch_size",
+                    "rate * (new_batch_size // batch_size)",
+                ),
+            ),
             "half the cap": changed(SCALED, ("2 / sharpness", "1 / sharpness")),
             "not scaled": changed(SCALED, (" * new_batch_size / batch_size", "")),
             "always the cap": changed(SCALED, ("min(", "max(")),
