@@ -37,6 +37,7 @@ def check_difference_interval(difference_interval):
     """difference_interval(right_a [N], right_b [N], resamples, seed) -> low, high."""
     first, second = _two_models()
     low, high = _interval(difference_interval, first, second)
+    _check_ends(low, high, first, second)
     if low > high:
         raise Wrong(f"the lower end {low:.4f} is above the upper end {high:.4f}")
     if high - low > 1:
@@ -71,8 +72,35 @@ def check_difference_interval(difference_interval):
 
 
 def _interval(difference_interval, first, second, resamples=4000, seed=0):
-    found = difference_interval(first.copy(), second.copy(), resamples, seed)
+    try:
+        found = difference_interval(first.copy(), second.copy(), resamples, seed)
+    except TypeError as error:
+        if "boolean subtract" not in str(error):
+            raise
+        raise Wrong(
+            "NumPy does not subtract True and False from each other; turn one side "
+            "into numbers first: right_a.astype(float) - right_b"
+        ) from error
     return _numbers(found, 2, "the interval's ends")
+
+
+def _check_ends(low, high, first, second):
+    """Two intervals subtracted, end by end or crosswise, instead of the accuracies."""
+    ends = []
+    for right in (first, second):
+        half = 1.96 * right.std() / math.sqrt(COUNT)
+        ends.append(np.array([right.mean() - half, right.mean() + half]))
+    straight, crosswise = ends[0] - ends[1], ends[0] - ends[1][::-1]
+    if np.allclose(sorted((low, high)), sorted(straight), rtol=0, atol=0.0025):
+        raise Wrong(
+            "intervals cannot be subtracted end by end; take the difference in every "
+            "resample"
+        )
+    if np.allclose((low, high), crosswise, rtol=0, atol=0.0025):
+        raise Wrong(
+            "one interval's low end minus the other's high end is much too wide; take "
+            "the difference in every resample"
+        )
 
 
 def _check_width(width, first, second):
@@ -114,110 +142,6 @@ def _check_seeds(difference_interval, first, second):
 
 
 @exercise
-def check_scaled_folds(scaled_folds):
-    """scaled_folds(X [N, P], folds, seed) -> (training, validation, X_t, X_v) each."""
-    generator = np.random.default_rng(1)
-    X = generator.standard_normal((23, 3)) * [1, 10, 0.1] + [0, 50, -3]
-    X[[2, 9]] *= 6  # rows that move a mean they should not move
-    parts = scaled_folds(X.copy(), 5, 0)
-    if not hasattr(parts, "__iter__"):
-        raise Wrong(f"give a list of five folds, got {describe(parts)}")
-    parts = list(parts)
-    if len(parts) != 5 or any(not _has_parts(part) for part in parts):
-        sizes = [len(part) if hasattr(part, "__len__") else 1 for part in parts]
-        raise Wrong(
-            "for 5 folds give 5 times (training, validation, X_training, "
-            f"X_validation), four things each; got {len(parts)} times {sizes[:1]}"
-        )
-    _check_split([part[:2] for part in parts], len(X))
-    for training, validation, *scaled in parts:
-        _check_scaling(X, np.asarray(training), np.asarray(validation), scaled)
-    again = list(scaled_folds(X.copy(), 5, 0))
-    if not all(np.array_equal(a[1], b[1]) for a, b in zip(parts, again, strict=True)):
-        raise Wrong("the same seed gave two splits; use k_fold(len(X), folds, seed)")
-    return "23 rows in 5 folds, and no fold has seen the rows it is judged on"
-
-
-def _has_parts(part):
-    return isinstance(part, tuple | list) and len(part) == 4
-
-
-def _check_split(pairs, count):
-    validations = [np.asarray(validation) for _, validation in pairs]
-    used = np.concatenate(validations)
-    for training, validation in pairs:
-        both = np.intersect1d(training, validation)
-        if len(both):
-            raise Wrong(
-                f"row {both[0]} is in the training and in the validation part of the "
-                "same fold; take the validation rows out of the training rows"
-            )
-        if len(training) < len(validation):
-            raise Wrong(
-                f"{len(training)} rows to train on and {len(validation)} to validate: "
-                "the two parts are swapped"
-            )
-    if len(used) != count or len(np.unique(used)) != count:
-        missing = np.setdiff1d(np.arange(count), used)
-        what = f"row {missing[0]} is in none" if len(missing) else "some are in two"
-        raise Wrong(
-            f"each of the {count} rows must be in exactly one validation part; {what}"
-        )
-    if any(len(training) + len(part) != count for training, part in pairs):
-        raise Wrong("every row that is not validated on is there to train on")
-    if all(np.array_equal(np.sort(p), np.arange(p.min(), p.max() + 1))
-           for p in validations):  # fmt: skip
-        raise Wrong(
-            "the folds are cut in the order of the rows; data are often sorted, so "
-            "shuffle them first"
-        )
-
-
-def _check_scaling(X, training, validation, scaled):
-    rows = {"training": X[training], "validation": X[validation]}
-    for (name, part), found in zip(rows.items(), scaled, strict=True):
-        found = np.asarray(found, dtype=float)
-        if found.shape != part.shape:
-            raise Wrong(
-                f"X_{name} must be {list(part.shape)}, its rows of X, got "
-                f"{list(found.shape)}"
-            )
-        if any(_same(found, part, X[training], ddof) for ddof in (0, 1)):
-            continue
-        raise Wrong(_scaling_mistake(name, part, found, X, X[training]))
-
-
-def _same(found, part, source, ddof=0):
-    expected = (part - source.mean(axis=0)) / source.std(axis=0, ddof=ddof)
-    return np.allclose(found, expected)
-
-
-def _scaling_mistake(name, part, found, X, training):
-    """What was done to this part of a fold instead of the right scaling."""
-    if any(_same(found, part, X, ddof) for ddof in (0, 1)):
-        return (
-            "the scaler was fitted on all rows, so every fold has seen the mean of "
-            "the rows it is judged on: that is the leak. Compute mean and standard "
-            "deviation inside the loop, from the training rows"
-        )
-    if name == "validation" and any(_same(found, part, part, d) for d in (0, 1)):
-        return (
-            "the validation rows were scaled by their own mean and standard deviation; "
-            "use those of the training rows, as with a new image"
-        )
-    if np.allclose(found, part):
-        return f"the {name} rows are not scaled"
-    if np.allclose(found, part - training.mean(axis=0)):
-        return f"the {name} rows are shifted, but not divided by the deviation"
-    if np.allclose(found, (part - training.mean()) / training.std()):
-        return "one mean for all columns; each column has its own, with axis=0"
-    return (
-        f"the {name} rows are not (row - mean) / deviation with the training rows' "
-        "mean and standard deviation of each column"
-    )
-
-
-@exercise
 def check_adaboost_round(adaboost_round):
     """adaboost_round(weights [N], y [N], said [N]) -> alpha, new weights [N]."""
     y = np.array([1, 1, -1, -1, 1, -1])
@@ -227,6 +151,11 @@ def check_adaboost_round(adaboost_round):
     found = adaboost_round(given, y.copy(), said.copy())
     if not (isinstance(found, tuple | list) and len(found) == 2):
         raise Wrong(f"give two things, alpha and the weights, got {describe(found)}")
+    if np.size(found[0]) != 1:
+        raise Wrong(
+            "alpha must be one number (return alpha first, then the weights), got "
+            f"{describe(found[0])}"
+        )
     alpha = float(_numbers(np.reshape(found[0], -1), 1, "alpha")[0])
     new = _numbers(found[1], 6, "the new weights")
     if not np.array_equal(given, weights):

@@ -12,17 +12,6 @@ def difference_interval(right_a, right_b, resamples=1000, seed=0):
     return np.quantile(means, [0.025, 0.975])
 """
 
-FOLDS = """
-def scaled_folds(X, folds, seed=0):
-    found = []
-    for training, validation in k_fold(len(X), folds, seed):
-        mean = X[training].mean(axis=0)
-        deviation = X[training].std(axis=0)
-        scaled = (X - mean) / deviation
-        found.append((training, validation, scaled[training], scaled[validation]))
-    return found
-"""
-
 ROUND = """
 def adaboost_round(weights, y, said):
     error = weights[y != said].sum()
@@ -38,19 +27,6 @@ def changed(answer, *changes):
         assert old in answer, old
         answer = answer.replace(old, new)
     return answer
-
-
-def own_split(parts):
-    """scaled_folds with validation parts of its own."""
-    return changed(
-        FOLDS,
-        (
-            "for training, validation in k_fold(len(X), folds, seed):",
-            "order = np.random.default_rng(seed).permutation(len(X))\n"
-            f"    for validation in {parts}:\n"
-            "        training = np.setdiff1d(np.arange(len(X)), validation)",
-        ),
-    )
 
 
 ANSWERS = {
@@ -91,49 +67,24 @@ ANSWERS = {
             "only the images where they differ": changed(
                 INTERVAL, ("n = len(difference)", "n = (difference != 0).sum()")
             ),
-            "one end": changed(INTERVAL, ("[0.025, 0.975]", "0.975")),
-        }
-    },
-    "scaled_folds": {
-        "wrong": {
-            "the scaler saw all rows": changed(FOLDS, ("X[training]", "X")),
-            "the validation rows by their own mean": changed(
-                FOLDS,
+            "intervals subtracted end by end": changed(
+                INTERVAL,
                 (
-                    "scaled[validation])",
-                    "(X[validation] - X[validation].mean(axis=0))"
-                    " / X[validation].std(axis=0))",
+                    "return np.quantile(means, [0.025, 0.975])",
+                    "return bootstrap_interval(right_a, 0.95, resamples, seed)"
+                    " - bootstrap_interval(right_b, 0.95, resamples, seed)",
                 ),
             ),
-            "the validation rows not scaled": changed(
-                FOLDS, ("scaled[validation])", "X[validation])")
+            "intervals subtracted crosswise": changed(
+                INTERVAL,
+                (
+                    "return np.quantile(means, [0.025, 0.975])",
+                    "return bootstrap_interval(right_a, 0.95, resamples, seed)"
+                    " - bootstrap_interval(right_b, 0.95, resamples, seed)[::-1]",
+                ),
             ),
-            "not divided": changed(FOLDS, (" / deviation", "")),
-            "one mean for all columns": changed(FOLDS, ("axis=0", "")),
-            "training and validation swapped": changed(
-                FOLDS, ("for training, validation in", "for validation, training in")
-            ),
-            "the remainder dropped": own_split(
-                "order[: len(X) // folds * folds].reshape(folds, -1)"
-            ),
-            "not shuffled": own_split("np.array_split(np.arange(len(X)), folds)"),
-            "drawn anew for each fold": own_split(
-                "[np.random.default_rng(k).permutation(len(X))[:5] "
-                "for k in range(folds)]"
-            ),
-            "trained on all rows": changed(
-                FOLDS,
-                ("mean = X", "training = np.arange(len(X))\n        mean = X"),
-            ),
-            "only the scaled rows": changed(
-                FOLDS, ("(training, validation, scaled", "(scaled")
-            ),
-            "all rows scaled": changed(
-                FOLDS, ("scaled[training], scaled[validation]", "scaled, scaled")
-            ),
-            "another seed each time": changed(FOLDS, (
-                "folds, seed):", "folds, np.random.default_rng().integers(10**9)):"
-            )),
+            "True minus False": changed(INTERVAL, (".astype(float)", "")),
+            "one end": changed(INTERVAL, ("[0.025, 0.975]", "0.975")),
         }
     },
     "adaboost_round": {
@@ -159,6 +110,9 @@ ANSWERS = {
             ),
             "the factor of alpha twice": changed(
                 ROUND, ("exp(-alpha", "exp(-2 * alpha")
+            ),
+            "the weights first": changed(
+                ROUND, ("alpha, new / new.sum()", "new / new.sum(), alpha")
             ),
             "the weights alone": changed(ROUND, ("return alpha, new", "return new")),
         }
