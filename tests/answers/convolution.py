@@ -1,5 +1,7 @@
 """Wrong answers to the exercises of chapter 08: what is wrong, and the code for it."""
 
+from changing import changed
+
 LAYER = """
 def convolution_layer(x, weight, bias, stride=1, padding=0):
     N, C, H, W = x.shape
@@ -30,15 +32,6 @@ def max_pool(x, K, stride, padding=0):
     padded[:, :, padding : padding + H, padding : padding + W] = x
     return padded.unfold(2, K, stride).unfold(3, K, stride).amax((4, 5))
 """
-
-
-def changed(answer, *replacements):
-    """An answer with parts of it replaced; raises ValueError where one is not there."""
-    for old, new in replacements:
-        if old not in answer:
-            raise ValueError(f"{old!r} does not occur in the answer")
-        answer = answer.replace(old, new)
-    return answer
 
 
 ANSWERS = {

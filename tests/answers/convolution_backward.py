@@ -1,5 +1,7 @@
 """Wrong answers to the exercises of chapter 09: what is wrong, and the code for it."""
 
+from changing import changed
+
 WEIGHT = """
 def weight_gradient(error, x, K, stride=1):
     N, O, rows, columns = error.shape
@@ -34,15 +36,6 @@ class LeakyReLUFunction(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         return torch.where(x > 0, error, ctx.slope * error), None
 """
-
-
-def changed(answer, *replacements):
-    """An answer with parts of it replaced; raises ValueError where one is not there."""
-    for old, new in replacements:
-        if old not in answer:
-            raise ValueError(f"{old!r} does not occur in the answer")
-        answer = answer.replace(old, new)
-    return answer
 
 
 ANSWERS = {

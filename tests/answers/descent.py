@@ -1,5 +1,7 @@
 """Wrong answers to the exercises of chapter 03: what is wrong, and the code for it."""
 
+from changing import changed
+
 EPOCH = """
 def one_epoch(theta, X, y, eta, batch_size):
     for start in range(0, len(X), batch_size):
@@ -18,15 +20,6 @@ SCALED = """
 def scaled_rate(rate, batch_size, new_batch_size, sharpness):
     return min(rate * new_batch_size / batch_size, 2 / sharpness)
 """
-
-
-def changed(answer, *replacements):
-    """An answer with parts of it replaced; raises ValueError where one is not there."""
-    for old, new in replacements:
-        if old not in answer:
-            raise ValueError(f"{old!r} does not occur in the answer")
-        answer = answer.replace(old, new)
-    return answer
 
 
 ANSWERS = {

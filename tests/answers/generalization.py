@@ -1,5 +1,7 @@
 """Plausible wrong answers to the exercises of chapter 02; each must be rejected."""
 
+from changing import changed
+
 INTERVAL = """
 def difference_interval(right_a, right_b, resamples=1000, seed=0):
     difference = right_a.astype(float) - right_b.astype(float)
@@ -19,14 +21,6 @@ def adaboost_round(weights, y, said):
     new = weights * np.exp(-alpha * y * said)
     return alpha, new / new.sum()
 """
-
-
-def changed(answer, *changes):
-    """An answer with some of its texts replaced."""
-    for old, new in changes:
-        assert old in answer, old
-        answer = answer.replace(old, new)
-    return answer
 
 
 ANSWERS = {

@@ -1,5 +1,7 @@
 """Wrong answers to the exercise on max pooling backward: what is wrong, and code."""
 
+from changing import changed
+
 POOL = """
 def max_pool_gradient(error, x, K, stride):
     gradient = torch.zeros_like(x)
@@ -19,15 +21,6 @@ FIRST = "first = (window == window.max()).flatten().tolist().index(True)\n"
 WINNER = """                    row, column = divmod(first, K)
                     gradient[n, c, top + row, left + column] += error[n, c, i, j]
 """
-
-
-def changed(answer, *replacements):
-    """An answer with parts of it replaced; raises ValueError where one is not there."""
-    for old, new in replacements:
-        if old not in answer:
-            raise ValueError(f"{old!r} does not occur in the answer")
-        answer = answer.replace(old, new)
-    return answer
 
 
 def for_winners(line):
