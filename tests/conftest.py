@@ -1,12 +1,15 @@
 """Fixtures of the unit tests. How notebooks run is in kernels.py."""
 
 import os
+from contextlib import ExitStack
 
 import hypothesis
 import matplotlib
 import pytest
 import torch
+from browser import chromium
 from matplotlib import pyplot as plt
+from shown_widgets import show_widget
 from torch import nn
 
 from course_utils.data import ImageSet
@@ -62,3 +65,19 @@ def make_model():
         )
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, one for all tests of a module."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def shown(browser, tmp_path):
+    """A function that shows one widget on a slide; returns the page and its root."""
+    with ExitStack() as opened:
+        yield lambda widget: opened.enter_context(
+            show_widget(browser, widget, tmp_path)
+        )

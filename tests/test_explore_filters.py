@@ -5,18 +5,17 @@ import io
 import itertools
 import json
 import re
-from contextlib import ExitStack
 
 import numpy as np
 import pytest
 import test_explore
 import torch
-from browser import chromium, open_page
+from browser import open_page
 from deck_faults import accessibility_faults, deck_faults
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from shown_widgets import NEXT_FRAME, WIDEN, is_too_wide, show_widget, widget_deck
+from shown_widgets import NEXT_FRAME, WIDEN, is_too_wide, widget_deck
 from torch.nn import functional as F
 
 from course_utils.convolution import conv2d_forward
@@ -248,21 +247,6 @@ def test_tensors_are_taken():
 
 
 # In the browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def shown(browser, tmp_path):
-    """A function that shows one widget on a slide; returns the page and its root."""
-    with ExitStack() as opened:
-        yield lambda widget: opened.enter_context(
-            show_widget(browser, widget, tmp_path)
-        )
 
 
 PICTURE = """(root) => root.querySelectorAll("canvas")[1].toDataURL()"""

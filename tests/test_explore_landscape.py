@@ -6,16 +6,15 @@ import io
 import itertools
 import json
 import math
-from contextlib import ExitStack
 
 import numpy as np
 import pytest
 import test_explore
 import torch
-from browser import chromium, open_page
+from browser import open_page
 from deck_faults import accessibility_faults, deck_faults
 from PIL import Image
-from shown_widgets import NEXT_FRAME, is_too_wide, show_widget, widget_deck
+from shown_widgets import NEXT_FRAME, is_too_wide, widget_deck
 
 from course_utils import optimizers
 from course_utils.explorables import landscape_numbers
@@ -511,21 +510,6 @@ def test_the_colours_of_the_optimizers_can_be_told_apart(who):
 
 
 # In the browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def shown(browser, tmp_path):
-    """A function that shows one widget on a slide; returns the page and its root."""
-    with ExitStack() as opened:
-        yield lambda widget: opened.enter_context(
-            show_widget(browser, widget, tmp_path)
-        )
 
 
 def said(page, root, number=0):

@@ -1,14 +1,13 @@
 """The polynomial fit: its JavaScript against NumPy, its still, its use in a browser."""
 
 import re
-from contextlib import ExitStack
 
 import numpy as np
 import pytest
 import test_explore
-from browser import chromium, open_page
+from browser import open_page
 from deck_faults import accessibility_faults, deck_faults
-from shown_widgets import NEXT_FRAME, is_too_wide, show_widget, widget_deck
+from shown_widgets import NEXT_FRAME, is_too_wide, widget_deck
 
 from course_utils.explorables.polynomial import MOST_DEGREE, PLACES, truth, uniforms
 from course_utils.explore import PolynomialFit
@@ -158,21 +157,6 @@ def test_the_still_shows_what_is_chosen():
     data, metadata = test_explore.bundle_of(PolynomialFit(3, points=40))
     assert "40 noisy points" in data["text/plain"]
     assert metadata["image/png"]["alt"] == data["text/plain"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def shown(browser, tmp_path):
-    """A function that shows one widget on a slide; returns the page and its root."""
-    with ExitStack() as opened:
-        yield lambda widget: opened.enter_context(
-            show_widget(browser, widget, tmp_path)
-        )
 
 
 SHEETS = """(root) => [...root.querySelectorAll("canvas")].map((c) => c.toDataURL())"""

@@ -4,7 +4,6 @@ import re
 
 import nbformat
 import pytest
-from browser import chromium
 from lab import jupyter_lab, open_notebook, trust
 from nbclient import NotebookClient
 
@@ -31,12 +30,6 @@ NEXT_FRAMES = """
 PICTURES = """
     (root) => [...root.querySelectorAll("canvas")].map((one) => one.toDataURL()).join()
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
