@@ -36,7 +36,7 @@ from course_utils.windows import (
 )
 
 # How many numbers are copied at once: on a processor what fits into its cache.
-AT_ONCE, AT_ONCE_ELSEWHERE = 2**19, 2**26
+AT_ONCE, AT_ONCE_ELSEWHERE = 2**21, 2**26
 
 # Forward: chapter 08
 
