@@ -35,7 +35,7 @@ from course_utils.windows import (
     windows,
 )
 
-# How many numbers are copied at once: on a processor what fits into its cache.
+# How many numbers are copied at once: on a processor 8 MB, about its last cache.
 AT_ONCE, AT_ONCE_ELSEWHERE = 2**21, 2**26
 
 # Forward: chapter 08
