@@ -237,3 +237,22 @@ def open_notebook(browser, server, name, width=1400, height=1000):
         notebook = OpenNotebook(visit, page)
         notebook.wait_until_idle()
         yield notebook
+
+
+@contextmanager
+def run_cells(browser, sources, folder, scratch):
+    """A new notebook of these code cells, open in JupyterLab, after Run All.
+
+    At the end no cell may have failed, and nothing may have come from outside.
+    """
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(made, folder / "cells.ipynb")
+    with (
+        jupyter_lab(folder, scratch) as server,
+        open_notebook(browser, server, "cells.ipynb") as opened,
+    ):
+        opened.run_all()
+        yield opened
+        assert opened.errors == [] and opened.visit.external == []

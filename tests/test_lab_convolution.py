@@ -1,14 +1,11 @@
 """Convolution's explorables in JupyterLab: keys, kernel, and the animation."""
 
-import nbformat
 import pytest
-from browser import chromium
-from lab import jupyter_lab, open_notebook
+from lab import run_cells
 from shown_widgets import NEXT_FRAME
 
 pytestmark = pytest.mark.browser
 
-NAME = "convolution.ipynb"
 CELLS = [
     "from course_utils.explore import ConvolutionGrid, PhotoFilter",
     "grid = ConvolutionGrid()\ngrid",
@@ -22,21 +19,11 @@ GRID, PHOTO, MOVING, VALUES = 1, 2, 3, 4
 
 
 @pytest.fixture(scope="module")
-def notebook(tmp_path_factory):
+def notebook(browser, tmp_path_factory):
     """The notebook, open, after Run All."""
     folder, scratch = map(tmp_path_factory.mktemp, ("notebooks", "lab"))
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(made, folder / NAME)
-    with (
-        chromium() as browser,
-        jupyter_lab(folder, scratch) as server,
-        open_notebook(browser, server, NAME) as opened,
-    ):
-        opened.run_all()
+    with run_cells(browser, CELLS, folder, scratch) as opened:
         yield opened
-        assert opened.errors == [] and opened.visit.external == []
 
 
 def test_keys_belong_to_the_grid_and_python_knows_the_numbers(notebook):

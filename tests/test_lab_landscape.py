@@ -1,16 +1,13 @@
 """The landscape in JupyterLab: its keys stay in it, and the kernel knows its state."""
 
-import nbformat
 import pytest
-from browser import chromium
-from lab import jupyter_lab, open_notebook
+from lab import run_cells
 from shown_widgets import NEXT_FRAME
 
 from course_utils.explorables.landscape_numbers import Surface
 
 pytestmark = pytest.mark.browser
 
-NAME = "landscape.ipynb"
 CELLS = [
     "from course_utils.explore import Landscape\n"
     'shown = Landscape("bowl", ["SGD", "Momentum"], eta=0.1, steps=2)\nshown',
@@ -20,21 +17,11 @@ VALUES = 1
 
 
 @pytest.fixture(scope="module")
-def notebook(tmp_path_factory):
+def notebook(browser, tmp_path_factory):
     """The notebook, open, after Run All."""
     folder, scratch = map(tmp_path_factory.mktemp, ("notebooks", "lab"))
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(made, folder / NAME)
-    with (
-        chromium() as browser,
-        jupyter_lab(folder, scratch) as server,
-        open_notebook(browser, server, NAME) as opened,
-    ):
-        opened.run_all()
+    with run_cells(browser, CELLS, folder, scratch) as opened:
         yield opened
-        assert opened.errors == [] and opened.visit.external == []
 
 
 def test_keys_belong_to_the_landscape_and_python_knows_the_state(notebook):
