@@ -95,7 +95,8 @@ def random_vector(parameters, seed=0):
     """A vector [P] of standard normal numbers for parameters; the same for each seed.
 
     On their device and in their type; give model.parameters(). Those that do not learn
-    are left out. Used in chapter 03.
+    are left out. A seed that also made the weights would draw numbers like theirs.
+    Used in chapter 03.
     """
     parameters = [p for p in parameters if p.requires_grad]
     generator = torch.Generator().manual_seed(seed)

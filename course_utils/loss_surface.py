@@ -49,7 +49,8 @@ def direction_between(first, second):
 def random_direction(model, seed=0):
     """A standard normal number for each parameter; the same for each seed.
 
-    Give it to filter_normalized(). Used in chapter 03.
+    Give it to filter_normalized(). Take another seed than the one that made the model:
+    from the same stream of numbers a direction is like the weights. Used in chapter 03.
     """
     generator = torch.Generator().manual_seed(seed)
     return {

@@ -7,13 +7,18 @@ import torch.nn.functional as F
 from torch.autograd import Function
 
 from course_utils.exercises import Wrong, describe, exercise
-from course_utils.exercises.convolution import CONVOLUTIONS
-from course_utils.exercises.tensors import check_tensor, likely_mistake, numbers, same
+from course_utils.exercises.convolution import ALLOWED, CONVOLUTIONS
+from course_utils.exercises.tensors import (
+    check_tensor,
+    check_unchanged,
+    likely_mistake,
+    numbers,
+    same,
+)
 from course_utils.exercises.watching import Watch
 
 GRADIENTS = {"autograd", "grad", "backward", "convolution_backward"}
 REFUSED = CONVOLUTIONS | GRADIENTS | {"conv_transpose1d", "fold"}
-ALLOWED = (torch.Tensor.unfold,)  # windows along one axis
 
 
 # The gradient of the weights
@@ -25,8 +30,8 @@ def check_weight_gradient(weight_gradient):
     advice = "use loops, products, sums and indexing"
     for case, (K, S) in enumerate(((3, 1), (2, 1), (3, 2), (2, 3), (1, 2))):
         x, weight = numbers(2, 3, 7, 8, seed=case), numbers(4, 3, K, K, seed=9)
-        error = torch.ones_like(F.conv2d(x, weight, stride=S))
-        error = numbers(*error.shape, seed=case + 20)
+        size = F.conv2d(x, weight, stride=S).shape
+        error = numbers(*size, seed=case + 20)
         given = error.clone(), x.clone()
         with Watch(REFUSED, advice, ALLOWED):
             gradient = weight_gradient(*given, K, S)
@@ -48,8 +53,7 @@ def check_weight_gradient(weight_gradient):
         expected = _weight_gradient(error, x, K, S)
         if not same(gradient, expected):
             raise Wrong(f"{where} {_weight_mistake(gradient, error, x, K, S)}")
-        if not torch.equal(given[0], error) or not torch.equal(given[1], x):
-            raise Wrong("the call changed its own input; work on a copy")
+        check_unchanged(given, (error, x))
     return "five combinations of kernel and stride, all equal to autograd"
 
 
@@ -102,10 +106,8 @@ def check_line_gradient(line_gradient):
     advice = "use loops, or zeros between the errors, and sums"
     cases = ((8, 3, 1), (9, 3, 2), (8, 3, 2), (10, 2, 3), (11, 4, 3), (5, 1, 2))
     for case, (length, K, S) in enumerate(cases):
-        w, error = (
-            numbers(K, seed=case),
-            numbers((length - K) // S + 1, seed=case + 9),
-        )
+        w = numbers(K, seed=case)
+        error = numbers((length - K) // S + 1, seed=case + 9)
         given = error.clone(), w.clone()
         with Watch(REFUSED, advice, ALLOWED):
             gradient = line_gradient(*given, length, S)
@@ -121,8 +123,7 @@ def check_line_gradient(line_gradient):
         right = _line_gradient(error, w, length, S)
         if not same(gradient.double(), right):
             raise Wrong(f"{where} {_line_mistake(gradient, error, w, length, S)}")
-        if not torch.equal(given[0], error) or not torch.equal(given[1], w):
-            raise Wrong("the call changed its own input; work on a copy")
+        check_unchanged(given, (error, w))
     return "six combinations, also where pixels are left over that no window saw"
 
 
@@ -211,8 +212,8 @@ def _backward(y, x, error):
         text = str(problem)
         if "not a Variable" in text:
             raise Wrong(
-                "backward returns a gradient for the slope; their order is that "
-                "of the arguments of forward after ctx: one for x, then None"
+                "backward returns a gradient for the slope; return them in the "
+                "order of forward's arguments after ctx: one for x, then None"
             ) from None
         if "incorrect number of gradients" in text:
             raise Wrong(
@@ -229,8 +230,8 @@ def _backward(y, x, error):
 
 
 def _applied(function, slope):
-    numbers = torch.tensor([-2.0, 0.0, 3.0], dtype=torch.float64)
-    return [round(value, 4) for value in function.apply(numbers, slope).tolist()]
+    x = torch.tensor([-2.0, 0.0, 3.0], dtype=torch.float64)
+    return [round(value, 4) for value in function.apply(x, slope).tolist()]
 
 
 def _leaky_mistake(gradient, x, error, slope):

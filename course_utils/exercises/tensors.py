@@ -32,6 +32,12 @@ def same(first, second):
     return first.shape == second.shape and torch.allclose(first, second, atol=1e-9)
 
 
+def check_unchanged(given, originals):
+    """Raise Wrong if an answer changed the copies of `originals` that it was given."""
+    if not all(map(torch.equal, given, originals)):
+        raise Wrong("the call changed its own input; work on a copy")
+
+
 def likely_mistake(given, right, mistakes):
     """The message of the mistake that gives these numbers, or how far they are off."""
     for message, wrong in mistakes.items():

@@ -65,6 +65,9 @@ ANSWERS = {
                     "torch.zeros(O, x.shape[1], K, K)",
                 ),
             ),
+            "its input is changed": changed(
+                WEIGHT, ("    return", "    error.zero_()\n    return")
+            ),
             "not summed over the images": changed(
                 WEIGHT, ("zeros(O,", "zeros(N, O,"), ("gradient[o]", "gradient[n, o]")
             ),
