@@ -230,7 +230,7 @@ def test_a_lost_loss_in_one_process_ends_all(found, folder):
     assert "NonFiniteLoss: the loss is not finite, first in epoch 1, batch 3" in (
         folder / "1.error"
     ).read_text("utf-8")
-    assert (folder / "0.error").exists()
+    # The other one notices, or torchrun ends it before it has written anything.
     processes = [int(path.read_text()) for path in folder.glob("*.process")]
     assert len(processes) == 2 and not any(map(is_running, processes))
 
