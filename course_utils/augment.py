@@ -97,6 +97,38 @@ class RandomErase:
         return f"RandomErase(size={self.size})"
 
 
+class RandomNoise:
+    """Add normal noise of standard deviation `std` to every pixel, new each time.
+
+    [N, C, H, W] -> [N, C, H, W]. `std` is in the units of the images, grey levels from
+    0 to 255 for bytes, which are rounded and kept in that range. Source: Bishop 1995,
+    "Training with Noise is Equivalent to Tikhonov Regularization". Taught in chapter
+    06.
+    """
+
+    def __init__(self, std: float):
+        if not 0 <= std < float("inf"):
+            raise ValueError(
+                f"std must be a finite number, 0 or more, got {std}; for bytes try 20"
+            )
+        self.std = std
+
+    def __call__(self, images, generator=None):
+        _check_images(images)
+        shape, device = images.shape, images.device
+        noisy = images + self.std * torch.randn(
+            shape, generator=generator, device=device
+        )
+        if not images.is_floating_point():
+            noisy = noisy.round_()
+        if images.dtype == torch.uint8:
+            noisy = noisy.clamp_(0, 255)
+        return noisy.to(images.dtype)
+
+    def __repr__(self):
+        return f"RandomNoise(std={self.std})"
+
+
 class Compose:
     """Apply several augmentations one after the other."""
 

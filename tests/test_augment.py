@@ -5,12 +5,19 @@ import pytest
 import torch
 from hypothesis import given
 
-from course_utils.augment import Compose, RandomCrop, RandomErase, RandomFlip
+from course_utils.augment import (
+    Compose,
+    RandomCrop,
+    RandomErase,
+    RandomFlip,
+    RandomNoise,
+)
 
 AUGMENTATIONS = [
     RandomCrop(2),
     RandomFlip(),
     RandomErase(3),
+    RandomNoise(40),
     Compose(RandomCrop(1), RandomFlip(), RandomErase(2)),
 ]
 
@@ -144,6 +151,33 @@ def test_without_a_generator_torch_s_own_is_used():
 def test_a_batch_axis_is_asked_for(augmentation):
     with pytest.raises(ValueError, match=r"\[N, C, H, W\], got \[28, 28\].*None, None"):
         augmentation(torch.zeros(28, 28))
+
+
+def test_noise_has_its_standard_deviation_and_stays_in_the_bytes():
+    middle = torch.full((50, 1, 40, 40), 128, dtype=torch.uint8)
+    noise = RandomNoise(20)(middle, seeded()).double() - 128
+    assert abs(noise.mean()) < 0.3 and abs(noise.std() - 20) < 0.3
+    for level in (0, 255):  # half of the noise is cut off, nothing wraps around
+        image = torch.full((4, 1, 30, 30), level, dtype=torch.uint8)
+        noisy = RandomNoise(20)(image, seeded()).double()
+        assert abs((noisy == level).double().mean() - 0.5) < 0.05
+        assert abs(noisy.mean() - level) < 15
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64])
+def test_noise_on_other_kinds_is_not_cut_off(dtype):
+    images = torch.zeros(20, 1, 30, 30, dtype=dtype)
+    noisy = RandomNoise(100)(images, seeded()).double()
+    assert noisy.min() < -255 and abs(noisy.std() - 100) < 3
+    rounded = torch.equal(noisy, noisy.round())
+    assert rounded == (dtype == torch.int64)
+    assert torch.equal(RandomNoise(0)(images, seeded()), images)
+
+
+@pytest.mark.parametrize("std", [-1, float("nan"), float("inf")])
+def test_the_noise_is_a_number_from_0(std):
+    with pytest.raises(ValueError, match=f"0 or more, got {std}; for bytes try 20"):
+        RandomNoise(std)
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1])
