@@ -96,6 +96,9 @@ ANSWERS = {
     },
     "fold": {
         "wrong": {
+            "a bias is always expected": changed(
+                FOLD, ("0 if linear.bias is None else linear.bias", "linear.bias")
+            ),
             "the first layer alone": changed(
                 FOLD, (" * scale[:, None]", ""), (BIAS, "old + 0 * norm.bias")
             ),
