@@ -4,8 +4,9 @@ Three that need code of their own: dropout, label smoothing and early stopping. 
 live where they act: augmentations and noise in augment.py, mixup in steps.py, weight
 decay in optimizers.py, batch norm in normalization.py.
 
-Sources: Srivastava et al. 2014, "Dropout", section 4, whose test-time factor 1 - p is
-here 1 / (1 - p) during training; Szegedy et al. 2016, "Rethinking the Inception
+Sources: Srivastava et al. 2014, "Dropout", section 4, where p is the probability of
+keeping and the factor at test time; here p is the share that is dropped, and the
+rest is divided by 1 - p during training; Szegedy et al. 2016, "Rethinking the Inception
 Architecture", section 7 (label smoothing); Prechelt 1998, "Early Stopping - but when?".
 """
 

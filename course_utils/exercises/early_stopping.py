@@ -188,6 +188,19 @@ def _with_last(losses, patience):
 
 
 def _play_nan(answer):
+    """Play runs with losses that are no numbers: first, last, all of them."""
+    losses = (math.nan, 3.0, 2.0, 2.5, 2.6, 2.7)
+    found, got, _ = _played(answer, losses, 2)
+    if found < 6 and set(got.values()) == {1.0}:
+        raise Wrong(
+            "the first loss is NaN, and it is kept as the best: then nothing is ever "
+            "smaller; begin with math.inf as the best, and ask `loss < best`"
+        )
+    if found != 6 or set(got.values()) != {3.0}:
+        raise Wrong(
+            f"{_where(losses, 2)}: it trains {found} epochs; NaN is no better than "
+            "nothing, and the weights of epoch 3 are to be kept"
+        )
     losses = (3.0, 2.0, math.nan, math.nan, math.nan, math.nan)
     found, got, _ = _played(answer, losses, 1)
     if found != 4 or set(got.values()) != {2.0}:
@@ -195,3 +208,15 @@ def _play_nan(answer):
             "with a loss that is not a number it goes on, or keeps those weights; NaN "
             "is neither smaller nor larger, so ask what is better, not what is worse"
         )
+    _play_only_nan(answer)
+
+
+def _play_only_nan(answer):
+    scene = _Scene([math.nan] * 3)
+    problem = "every loss is NaN, so there is no best: leave the weights as they are"
+    try:
+        answer(scene.model, scene.train, scene.validate, 1, 3)
+    except (TypeError, AttributeError, UnboundLocalError) as error:
+        raise Wrong(f"{problem}; this fails with {type(error).__name__}") from error
+    if set(scene.marks().values()) != {float(scene.epoch)}:
+        raise Wrong(f"{problem}, those of the last epoch")

@@ -125,6 +125,7 @@ def check_my_smoothed_loss(my_smoothed_loss):
             raise Wrong(
                 f"with {n} images, {k} classes, smoothing {smoothing}: {reason}"
             )
+    _check_far_apart(my_smoothed_loss)
     _check_loss_gradient(my_smoothed_loss)
     return "equal to F.cross_entropy(..., label_smoothing=...), three times"
 
@@ -177,6 +178,23 @@ def _targets(own, e, k):
         "this is the plain cross-entropy": own,
         "1 - smoothing and smoothing are swapped": e * own + (1 - e) / k,
     }
+
+
+def _check_far_apart(my_smoothed_loss):
+    """Raise Wrong where a probability that rounds to 0 makes the loss infinite."""
+    logits, labels = torch.tensor([[0.0, 200.0], [1.0, 2.0]]), torch.tensor([0, 1])
+    loss = my_smoothed_loss(logits.clone(), labels, 0.2)
+    if not torch.isfinite(loss):
+        raise Wrong(
+            f"with the logits 0 and 200 the loss is {loss.item()}: a probability is "
+            "rounded to 0 before its logarithm is taken; log_softmax does both at once"
+        )
+    right = nn.functional.cross_entropy(logits, labels, label_smoothing=0.2)
+    if abs(loss - right) > 1e-3 * right:
+        raise Wrong(
+            f"with the logits 0 and 200 the loss is {loss.item():.4g}, expected "
+            f"{right.item():.4g}; take log_softmax of the logits as they are"
+        )
 
 
 def _check_loss_gradient(my_smoothed_loss):

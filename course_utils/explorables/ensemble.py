@@ -78,8 +78,8 @@ class DropoutEnsemble(Explorable):
             f"{self.rates[self.chosen]:g}, each pass a dot, beside the one pass "
             f"without dropout. The mean gives {self.labels[top]} {mean[top]:.2f}"
             f"{several if self.passes > 1 else ''}. The one pass without "
-            f"dropout gives {self.labels[alone]} {whole[alone]:.2f}. The two differ by "
-            f"{distance[-1]:.2f}."
+            f"dropout gives {self.labels[alone]} {whole[alone]:.2f}. Half the sum of "
+            f"their absolute differences is {distance[-1]:.2f}."
         )
 
     @property
@@ -130,14 +130,17 @@ class DropoutEnsemble(Explorable):
             axes.errorbar(
                 mean, places - 0.2, xerr=spread, fmt="none", color="black", lw=1.2
             )
-        axes.set(xlim=(0, 1), yticks=places, yticklabels=self.labels)
+        longest = max(self.probabilities.max(), whole.max(), (mean + spread).max())
+        axes.set(
+            xlim=(0, min(1, 1.05 * longest)), yticks=places, yticklabels=self.labels
+        )
         axes.invert_yaxis()
         axes.set_xlabel("probability")
         rate = f"{self.rates[self.chosen]:g}"
-        axes.set_title(
-            f"blue: mean of {self.passes} passes, p = {rate}; orange: no dropout",
-            fontsize=11,
-        )
+        title = f"blue: mean of {self.passes} passes, p = {rate}; orange: no dropout"
+        if self.passes > 1:
+            title += "\nblack: ± one standard deviation of the passes"
+        axes.set_title(title, fontsize=11)
 
 
 def _as_array(values):

@@ -15,7 +15,8 @@ def train_until_worse(model, train, validate, patience, most):
             waited += 1
         if waited > patience:
             break
-    model.load_state_dict(weights)
+    if weights is not None:
+        model.load_state_dict(weights)
     return epoch
 """
 
@@ -23,7 +24,7 @@ ANSWERS = {
     "train_until_worse": {
         "wrong": {
             "the last weights": changed(
-                STOP, ("    model.load_state_dict(weights)\n", "")
+                STOP, ("        model.load_state_dict(weights)\n", "        pass\n")
             ),
             "only the parameters": changed(
                 STOP,
@@ -34,7 +35,7 @@ ANSWERS = {
                 (
                     "model.load_state_dict(weights)",
                     "for p, w in zip(model.parameters(), weights):\n"
-                    "        p.data.copy_(w)",
+                    "            p.data.copy_(w)",
                 ),
             ),
             "one too early": changed(STOP, ("waited > patience", "waited >= patience")),
@@ -64,6 +65,17 @@ ANSWERS = {
             "ties go on for ever": changed(STOP, ("loss < best", "loss <= best")),
             "NaN counts as better": changed(
                 STOP, ("if loss < best", "if not loss >= best")
+            ),
+            "a NaN at first is the best": changed(
+                STOP,
+                ("waited, weights = math.inf, 0", "waited, weights = None, 0"),
+                ("if loss < best", "if best is None or loss < best"),
+            ),
+            "fails without a best": changed(
+                STOP, ("    if weights is not None:\n        model", "    model")
+            ),
+            "first weights without a best": changed(
+                STOP, ("0, None", "0, copy.deepcopy(model.state_dict())")
             ),
             "no result": changed(STOP, ("    return epoch\n", "")),
             "the best epoch": changed(

@@ -80,6 +80,12 @@ ANSWERS = {
                 LOSS, ("logits.log_softmax", "logits.sub_(1).log_softmax")
             ),
             "no gradient": changed(LOSS, ("logits.log", "logits.detach().log")),
+            "the logarithm of softmax": changed(
+                LOSS, ("log_softmax(dim=1)", "softmax(dim=1).log()")
+            ),
+            "the logarithm of softmax, kept from 0": changed(
+                LOSS, ("log_softmax(dim=1)", "softmax(dim=1).clamp(1e-30).log()")
+            ),
             "torch's own": "def my_smoothed_loss(logits, labels, smoothing):\n"
             "    return F.cross_entropy(logits, labels, label_smoothing=smoothing)\n",
         }
