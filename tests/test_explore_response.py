@@ -230,6 +230,26 @@ def test_axes_have_few_round_marks(node):
         assert low * 0.99 <= marks[0] and marks[-1] <= high * 1.01
 
 
+SHOW = """
+    const bands = [{ low: [5, 4, 3, 2], middle: [9, 6, 5, 5], high: [9, 9, 8, 7] }];
+    const all = [m.heightsToShow([8, 4], bands, 4), m.heightsToShow([8], bands, 4)];
+    return [...all, m.heightsToShow([8, 4], [], 4), m.heightsToShow([], [], 4)];
+"""
+
+
+def test_the_first_points_do_not_squeeze_the_curves(node):
+    found = node(ResponseSurface._esm, SHOW)
+    assert found == [[4, 4, 2, 7, 6], [8, 2, 7, 6], [8, 4, 4], []]
+    figure = small(budget=20, seeds=20).picture()
+    curves = [
+        np.median(run["curves"], 0)
+        for run in small(budget=20, seeds=20).rivals.values()
+    ]
+    low, high = figure.axes[1].get_ylim()
+    assert low < min(curve[-1] for curve in curves)
+    assert max(curve[5] for curve in curves) < high < max(curve[0] for curve in curves)
+
+
 def test_labels_are_moved_apart(node):
     body = "return data.map((heights) => m.apart(heights, 15));"
     found = node(ResponseSurface._esm, body, [[5, 100], [50, 50, 40], []])

@@ -54,7 +54,17 @@ def _wrong_draws(low, high, generator):
     share = generator.random(DRAWS)
     logs = math.log(low) + share * math.log(high / low)
     tens = math.log10(low) + share * math.log10(high / low)
+    with np.errstate(over="ignore"):
+        powers, tens_powers = (
+            base ** (low + share * (high - low)) for base in (math.e, 10.0)
+        )
     return {
+        "exponentiated without a logarithm; draw from np.log(low) to np.log(high)": (
+            powers
+        ),
+        "10** without a logarithm; draw from np.log10(low) to np.log10(high)": (
+            tens_powers
+        ),
         "this is uniform: nearly all lie in the upper decade": low
         + share * (high - low),
         "these are the logarithms; undo the log with np.exp": logs,
@@ -74,7 +84,35 @@ def _wrong_draws(low, high, generator):
 
 # Successive halving
 
-CASES = ((9, 36, 3), (16, 128, 2), (10, 47, 3), (27, 200, 3))
+CASES = ((9, 36, 3), (16, 128, 2), (10, 47, 3), (27, 200, 3), (8, 40, 3))
+MOST_CALLS = (
+    1_000  # of train, and divisions by eta; more come from an endless loop only
+)
+
+
+class _Factor(int):
+    """eta, which notices that a number is divided by it without end."""
+
+    def __new__(cls, value):
+        factor = super().__new__(cls, value)
+        factor.divisions = 0
+        return factor
+
+    def __rfloordiv__(self, number):
+        self._count()
+        return number // int(self)
+
+    def __rtruediv__(self, number):
+        self._count()
+        return number / int(self)
+
+    def _count(self):
+        self.divisions += 1
+        if self.divisions > MOST_CALLS:
+            raise Wrong(
+                f"a number was divided by eta {MOST_CALLS} times: the loop does not "
+                "end. 2 // 3 is 0, and 0 never becomes 1 again: at least one goes on"
+            )
 
 
 class _Runner:
@@ -93,6 +131,8 @@ class _Runner:
         if not isinstance(epochs, numbers.Integral) or epochs < 1:
             raise Wrong(f"epochs must be a whole number from 1, got {epochs!r}")
         self.calls += 1
+        if self.calls > MOST_CALLS:
+            raise Wrong(f"train was called {MOST_CALLS} times: does the loop end?")
         self.epochs[name] += int(epochs)
         spent, slow = self.epochs[name], self.slow[name]
         return 1 / (1 + 0.1 * slow) + slow / (40 * spent**1.5)
@@ -142,7 +182,7 @@ def check_halving(halve):
     for count, budget, eta in CASES:
         right, found = _Runner(count), _Runner(count)
         expected = _halve(right, budget, eta)
-        best = halve(found, list(found.names), budget, eta)
+        best = halve(found, list(found.names), budget, _Factor(eta))
         where = f"{count} candidates, budget {budget}, eta {eta}"
         if best is None and not found.calls:
             raise NotImplementedError
@@ -157,7 +197,7 @@ def check_halving(halve):
             )
         if best != expected:
             raise Wrong(f"{where}: returned {describe(best)}, expected {expected!r}")
-    return "right epochs to the right candidates in four cases, and no more than that"
+    return "right epochs to the right candidates in five cases, and no more than that"
 
 
 def _spent_otherwise(found, right, count, budget, eta):

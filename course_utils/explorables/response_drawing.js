@@ -176,13 +176,19 @@ export function apart(heights, room) {
   return found;
 }
 
+/** What the height of the curves must hold: beside rivals no first points, which would squeeze the rest. */
+export function heightsToShow(own, bands, budget) {
+  const start = bands.length ? Math.floor(budget / 4) : 0;
+  return [...own.slice(start), ...own.slice(-1), ...bands.flatMap(({ low, middle, high }) => [low.at(-1), high.at(-1), middle[start]])];
+}
+
 /** Best so far against the number of points: the reader's, and the shown rivals'. */
 function drawCurves(sheet, { scores, rivals, budget, better }, colours, dark) {
   const { g, width, height } = sheet.begin();
   const [x0, x1, y0, y1] = [58, width - 62, 12, height - 46];
   const own = bestSoFar(scores, better);
   const bands = Object.fromEntries(Object.entries(rivals).map(([name, { curves }]) => [name, bandOf(curves)]));
-  const seen = [...own, ...Object.values(bands).flatMap(({ low, middle, high }) => [low.at(-1), high.at(-1), middle[0]])];
+  const seen = heightsToShow(own, Object.values(bands), budget);
   const [least, most] = [Math.min(...seen), Math.max(...seen)];
   const room = (most - least || Math.abs(most) || 1) * 0.06;
   const [low, high] = [least - room, most + room];

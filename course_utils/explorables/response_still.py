@@ -2,12 +2,17 @@
 
 import numpy as np
 
-from course_utils.explorables.response_search import best_so_far, interpolate
+from course_utils.explorables.response_search import (
+    QUARTER,
+    best_so_far,
+    interpolate,
+)
 from course_utils.plots import COLORS, label_line, new_figure
 
 BANDS = 10  # shades of the map
 LOOKS = {"random": ("test", "s"), "TPE": ("train", "^")}  # role, marker
 BAND = 10, 90  # percentiles of the runs
+ROOM = 0.06  # above and below the curves, as in the browser
 
 
 def heights(values, better):
@@ -64,7 +69,7 @@ def _draw_map(axes, surface):
 
 def _draw_curves(axes, surface):
     counts = np.arange(1, surface.budget + 1)
-    ends = {}
+    ends, heights_shown = {}, []
     for name, (role, _) in LOOKS.items():
         curves = np.array(surface.rivals[name]["curves"])
         color = COLORS[role]
@@ -73,9 +78,14 @@ def _draw_curves(axes, surface):
         axes.fill_between(counts, low, high, color=color, alpha=0.2, linewidth=0)
         axes.plot(counts, middle, color=color)
         ends[name] = middle[-1], color
+        heights_shown += [low[-1], high[-1], middle[surface.budget // QUARTER]]
     if surface.trials:
         own = best_so_far([value for *_, value in surface.trials], surface.better)
         axes.plot(counts[: len(own)], own, color="black")
+        heights_shown += [*own[surface.budget // QUARTER :], own[-1]]
+    least, most = min(heights_shown), max(heights_shown)
+    room = ROOM * (most - least or abs(most) or 1)
+    axes.set_ylim(least - room, most + room)  # the first points would squeeze the rest
     above = max(ends, key=lambda name: ends[name][0])
     for name, (value, color) in ends.items():
         offset = (6, 7 if name == above else -7)

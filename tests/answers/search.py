@@ -59,6 +59,14 @@ ANSWERS = {
                     "low + (high - low) * generator.uniform(0, 1, size) ** 2",
                 ),
             ),
+            "exp of the bounds": changed(
+                DRAW, ("np.log(low), np.log(high)", "low, high")
+            ),
+            "ten to the bounds": changed(
+                DRAW,
+                ("np.exp(", "10 ** ("),
+                ("np.log(low), np.log(high)", "low, high"),
+            ),
             "one decade too many": changed(DRAW, ("np.log(high)", "np.log(10 * high)")),
             "another generator": changed(
                 DRAW, ("generator.uniform", "np.random.default_rng().uniform")
@@ -105,6 +113,17 @@ ANSWERS = {
             ),
             "no rounds": changed(
                 HALVE, ("epochs = budget // rounds // len(alive)", "epochs = 1")
+            ),
+            "down to nobody": changed(
+                HALVE,
+                ("size > 1", "size != 1"),
+                ("max(1, size // eta)", "size // eta"),
+            ),
+            "trains for ever": changed(
+                HALVE, ("for _ in range(rounds)", "while len(alive) >= 1")
+            ),
+            "nobody is left": changed(
+                HALVE, ("max(1, len(alive) // eta)", "len(alive) // eta")
             ),
             "the index": changed(HALVE, ("candidates[alive[0]]", "alive[0]")),
             "trains the index": changed(HALVE, ("train(candidates[i]", "train(i")),
