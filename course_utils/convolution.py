@@ -81,14 +81,14 @@ def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
     out_h, out_w = grid.output_size
     # For each row of the kernel, a matrix for each group: [K, G, O/G, C/G K]
     kernels = weight.unflatten(0, (groups, -1)).movedim(3, 0).flatten(3)
-    bias = weight.new_zeros(len(weight)) if bias is None else bias
-    y = bias[:, None, None].repeat(len(x), 1, out_h, out_w)  # [N, O, H', W']
+    y = x.new_empty(len(x), len(weight), out_h, out_w)
     sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)  # a view of y
     for batch, i, columns in window_columns(pad(x, grid.pads), grid, groups):
         n = len(columns) // groups  # pictures
         kernel = kernels[i].expand(n, -1, -1, -1).flatten(0, 1)  # [n G, O/G, C/G K]
-        sums[batch].baddbmm_(kernel, columns)  # sums += kernel @ columns
-    return y
+        # sums += kernel @ columns; the first row of the kernel replaces what is there.
+        sums[batch].baddbmm_(kernel, columns, beta=min(i, 1))
+    return y if bias is None else y.add_(bias[:, None, None])
 
 
 # Backward: chapter 09
