@@ -8,6 +8,7 @@ import matplotlib
 import pytest
 import torch
 from browser import chromium
+from lab import run_cells
 from matplotlib import pyplot as plt
 from shown_widgets import show_widget
 from torch import nn
@@ -81,3 +82,11 @@ def shown(browser, tmp_path):
         yield lambda widget: opened.enter_context(
             show_widget(browser, widget, tmp_path)
         )
+
+
+@pytest.fixture(scope="module")
+def notebook(request, browser, tmp_path_factory):
+    """A notebook of the module's CELLS in JupyterLab, open, after Run All."""
+    folder, scratch = map(tmp_path_factory.mktemp, ("notebooks", "lab"))
+    with run_cells(browser, request.module.CELLS, folder, scratch) as opened:
+        yield opened

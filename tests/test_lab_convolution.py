@@ -1,7 +1,6 @@
 """Convolution's explorables in JupyterLab: keys, kernel, and the animation."""
 
 import pytest
-from lab import run_cells
 from shown_widgets import NEXT_FRAME
 
 pytestmark = pytest.mark.browser
@@ -16,14 +15,6 @@ CELLS = [
     "grid.weight.tolist(), grid.chosen, grid.mode, photo.weights[0]",
 ]
 GRID, PHOTO, MOVING, VALUES = 1, 2, 3, 4
-
-
-@pytest.fixture(scope="module")
-def notebook(browser, tmp_path_factory):
-    """The notebook, open, after Run All."""
-    folder, scratch = map(tmp_path_factory.mktemp, ("notebooks", "lab"))
-    with run_cells(browser, CELLS, folder, scratch) as opened:
-        yield opened
 
 
 def test_keys_belong_to_the_grid_and_python_knows_the_numbers(notebook):

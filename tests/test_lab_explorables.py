@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from lab import run_cells
 from shown_widgets import NEXT_FRAME
 
 pytestmark = pytest.mark.browser
@@ -22,14 +21,6 @@ CELLS = [
     "ensemble.rates[ensemble.chosen], ensemble.passes",
 ]
 VALUES = 3
-
-
-@pytest.fixture(scope="module")
-def notebook(browser, tmp_path_factory):
-    """The notebook, open, after Run All."""
-    folder, scratch = map(tmp_path_factory.mktemp, ("notebooks", "lab"))
-    with run_cells(browser, CELLS, folder, scratch) as opened:
-        yield opened
 
 
 def test_keys_belong_to_them_and_python_knows_their_state(notebook):

@@ -1,7 +1,6 @@
 """The landscape in JupyterLab: its keys stay in it, and the kernel knows its state."""
 
 import pytest
-from lab import run_cells
 from shown_widgets import NEXT_FRAME
 
 from course_utils.explorables.landscape_numbers import Surface
@@ -14,14 +13,6 @@ CELLS = [
     "shown.start, shown.steps, shown.optimizers[1]['mu'], shown.surface",
 ]
 VALUES = 1
-
-
-@pytest.fixture(scope="module")
-def notebook(browser, tmp_path_factory):
-    """The notebook, open, after Run All."""
-    folder, scratch = map(tmp_path_factory.mktemp, ("notebooks", "lab"))
-    with run_cells(browser, CELLS, folder, scratch) as opened:
-        yield opened
 
 
 def test_keys_belong_to_the_landscape_and_python_knows_the_state(notebook):
