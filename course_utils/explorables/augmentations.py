@@ -8,7 +8,7 @@ import numpy as np
 import traitlets
 
 from course_utils.explorables.augmentations_numbers import drawn
-from course_utils.explorables.base import Explorable
+from course_utils.explorables.base import Explorable, check_whole
 from course_utils.plots import new_figure
 
 DRAWS = 8
@@ -50,10 +50,10 @@ class Augmentations(Explorable):
     ):  # fmt: skip
         images = _checked_images(images)
         labels = _checked_labels(labels, len(images))
-        _check_whole("chosen", chosen, len(images) - 1)
-        _check_whole("seed", seed, MOST_SEED)
-        _check_whole("padding", padding, RANGES["padding"][1])
-        _check_whole("erase", erase, min(images.shape[2:]))
+        check_whole("chosen", chosen, 0, len(images) - 1)
+        check_whole("seed", seed, 0, MOST_SEED)
+        check_whole("padding", padding, 0, RANGES["padding"][1])
+        check_whole("erase", erase, 0, min(images.shape[2:]))
         for name, value in (("flip", flip), ("noise", noise), ("mixup", mixup)):
             low, high = RANGES[name]
             if not low <= value <= high:
@@ -146,11 +146,3 @@ def _checked_labels(labels, count):
     if labels and len(labels) != count:
         raise ValueError(f"labels must be {count} names, got {len(labels)}")
     return labels
-
-
-def _check_whole(name, value, most):
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or not 0 <= value <= most:
-        raise ValueError(
-            f"{name} must be a whole number from 0 to {most}, got {value!r}"
-        )

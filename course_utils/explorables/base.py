@@ -23,6 +23,7 @@ How to write one (loop.py with loop.js is the model to follow):
 import base64
 import itertools
 import json
+from numbers import Integral
 from pathlib import Path
 
 import anywidget
@@ -96,3 +97,12 @@ class Explorable(anywidget.AnyWidget):
 
     def __repr__(self):
         return self.alt
+
+
+def check_whole(name, value, low, high):
+    """ValueError unless the value is a whole number from low to high."""
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_whole or not low <= value <= high:
+        raise ValueError(
+            f"{name} must be a whole number from {low} to {high}, got {value!r}"
+        )

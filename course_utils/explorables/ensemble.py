@@ -8,7 +8,7 @@ spreads of them (ensemble_arithmetic.js) and draws (ensemble_drawing.js, ensembl
 import numpy as np
 import traitlets
 
-from course_utils.explorables.base import Explorable
+from course_utils.explorables.base import Explorable, check_whole
 from course_utils.plots import COLORS, new_figure
 
 STEPS = 10_000  # probabilities are kept in steps of 1/10,000
@@ -56,9 +56,9 @@ class DropoutEnsemble(Explorable):
             raise ValueError(f"labels must be {classes} names, got {len(labels)}")
         image, sides = _checked_image(image)
         passes = most if passes is None else passes
-        _check_whole("passes", passes, 1, most)
+        check_whole("passes", passes, 1, most)
         if truth is not None:
-            _check_whole("truth", truth, 0, classes - 1)
+            check_whole("truth", truth, 0, classes - 1)
         chosen = count // 2 if rate is None else _place_of(rate, rates)
         super().__init__(
             passed=(kept * STEPS).round().astype("<u2").tobytes(), shape=shape,
@@ -215,11 +215,3 @@ def _checked_image(image):
             "notebook; take a smaller one"
         )
     return image.tobytes(), list(image.shape)
-
-
-def _check_whole(name, value, low, high):
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or not low <= value <= high:
-        raise ValueError(
-            f"{name} must be a whole number from {low} to {high}, got {value!r}"
-        )

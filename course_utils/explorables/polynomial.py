@@ -7,7 +7,7 @@ The browser computes (polynomial_arithmetic.js), draws (polynomial_drawing.js) a
 import numpy as np
 import traitlets
 
-from course_utils.explorables.base import Explorable
+from course_utils.explorables.base import Explorable, check_whole
 from course_utils.plots import COLORS, label_line, new_figure
 
 MOST_DEGREE = 14
@@ -54,9 +54,9 @@ class PolynomialFit(Explorable):
     others = traitlets.Bool().tag(sync=True)
 
     def __init__(self, degree=9, *, noise=0.3, points=20, seed=0, others=False):
-        _check("degree", degree, 0, MOST_DEGREE)
-        _check("points", points, FEWEST, MOST)
-        _check("seed", seed, 0, MOST_SEED)
+        check_whole("degree", degree, 0, MOST_DEGREE)
+        check_whole("points", points, FEWEST, MOST)
+        check_whole("seed", seed, 0, MOST_SEED)
         if not 0 <= noise <= 1:
             raise ValueError(f"noise must be from 0 to 1, got {noise}")
         super().__init__(
@@ -126,11 +126,3 @@ class PolynomialFit(Explorable):
         axes.set(yscale="log", ylim=(FLOOR, CEILING), xticks=degrees[::2],
                  xlabel="degree")  # fmt: skip
         axes.set_title("mean squared error")
-
-
-def _check(name, value, low, high):
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or not low <= value <= high:
-        raise ValueError(
-            f"{name} must be a whole number from {low} to {high}, got {value!r}"
-        )

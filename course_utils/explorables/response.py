@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import traitlets
 
-from course_utils.explorables.base import Explorable
+from course_utils.explorables.base import Explorable, check_whole
 from course_utils.explorables.response_search import interpolate, knots, run_rivals
 from course_utils.explorables.response_still import draw
 
@@ -51,9 +51,9 @@ class ResponseSurface(Explorable):
     ):  # fmt: skip
         axes = [_checked_axis("x", x), _checked_axis("y", y)]
         values = _checked_values(values, *axes)
-        _check_whole("budget", budget, 2, MOST_POINTS)
-        _check_whole("seed", seed, 0, 2**31 - 1)
-        _check_whole("seeds", seeds, 2, MOST_SEEDS)
+        check_whole("budget", budget, 2, MOST_POINTS)
+        check_whole("seed", seed, 0, 2**31 - 1)
+        check_whole("seeds", seeds, 2, MOST_SEEDS)
         if better not in ("lower", "higher"):
             raise ValueError(f"better must be 'lower' or 'higher', got {better!r}")
         across, up = (knots(axis["at"]) for axis in axes)
@@ -154,11 +154,3 @@ def _checked_values(values, x, y):
     if values.min() == values.max():
         raise ValueError(f"all values are {values[0, 0]:g}: there is nothing to find")
     return np.array([[float(f"{value:.5g}") for value in row] for row in values])
-
-
-def _check_whole(name, value, low, high):
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or not low <= value <= high:
-        raise ValueError(
-            f"{name} must be a whole number from {low} to {high}, got {value!r}"
-        )
