@@ -9,6 +9,9 @@ Sources: LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recogni
 section II; Chellapilla, Puri and Simard 2006, "High Performance Convolutional Neural
 Networks for Document Processing", for the matrix product. Deviation from the latter:
 a matrix holds what one row of the kernel sees, in a few pictures at a time.
+
+conv2d_forward computes with the channels of a pixel side by side in memory (channels
+last) and, without groups, leaves its result so: flatten and reshape take it, view not.
 """
 
 import math
@@ -35,8 +38,8 @@ from course_utils.windows import (
     windows,
 )
 
-# How many numbers are copied at once: on a processor 8 MB, about its last cache.
-AT_ONCE, AT_ONCE_ELSEWHERE = 2**21, 2**26
+# How many numbers are copied at once: on a processor 3 MB, which stay in its caches.
+AT_ONCE, AT_ONCE_ELSEWHERE = 3 * 2**18, 2**26
 
 # Forward: chapter 08
 
@@ -54,41 +57,53 @@ def conv2d_windows(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
     return y if bias is None else y + bias[:, None, None]
 
 
-def window_columns(x, grid, groups):
-    """Yield (batch, i, columns): what row i of the kernel sees, a column per place.
+def window_matrices(x, grid, groups):
+    """Yield what each row of the kernel sees, for a few pictures after the other.
 
-    columns [n G, C/G K, H' W'] is for the n pictures x G groups in the slice `batch` of
-    all N G; x has its border. Windows side by side are copied; those one below the
-    other share the copies. Taught in chapter 08."""
-    (kh, kw), (sh, sw), (dh, dw), _, (out_h, _) = grid
-    x = x.contiguous().unfold(3, dw * (kw - 1) + 1, sw)[..., ::dw]  # [N, C, H, W', K]
-    x = x.movedim(4, 2).unflatten(1, (groups, -1))  # a view: [N, G, C/G, K, H, W']
-    step = pictures_at_once(x)
-    for start in range(0, len(x), step):
-        rows = x[start : start + step].flatten(2, 3).flatten(0, 1)  # copies
-        batch = slice(start * groups, (start + step) * groups)
-        for i in range(kh):
-            columns = rows[:, :, i * dh :: sh][:, :, :out_h]  # [n G, C/G K, H', W']
-            yield batch, i, columns.flatten(2)
+    It is a list of K matrices [n G, H' W', K C/G], a row for each place of the kernel,
+    for n pictures x G groups; n is pictures_at_once(x, grid), less at the end. Use them
+    before the next, which come into the same memory. Taught in chapter 08."""
+    (kh, kw), (sh, sw), (dh, dw), (left, right, top, bottom), (out_h, _) = grid
+    _, C, H, W = x.shape
+    size, number = pictures_at_once(x, grid), None
+    for start in range(0, len(x), size):
+        some = x[start : start + size]
+        if len(some) != number or torch.is_grad_enabled():  # autograd keeps what it saw
+            number = len(some)
+            padded = x.new_zeros(number, top + H + bottom, left + W + right, C)
+            inside = padded[:, top : top + H, left : left + W]
+            # Windows side by side, as a view: [n, G, padded H, W', K, C/G]
+            seen = padded.unfold(2, dw * (kw - 1) + 1, sw)[..., ::dw]
+            seen = seen.unflatten(3, (groups, -1)).permute(0, 3, 1, 2, 5, 4)
+            if sh > 1:  # for each row of the kernel: [K, n, G, H', W', K, C/G]
+                seen = seen.unfold(2, dh * (kh - 1) + 1, sh)[..., ::dh].movedim(6, 0)
+            rows = torch.empty_like(seen, memory_format=torch.contiguous_format)
+            matrices = []
+            for i in range(kh):  # views of rows; with sh = 1, one line down each time
+                lines = rows[i] if sh > 1 else rows[:, :, i * dh : i * dh + out_h]
+                matrices.append(lines.flatten(4).flatten(2, 3).flatten(0, 1))
+        inside.copy_(some.movedim(1, 3))  # [n, H, W, C]
+        rows.squeeze().copy_(seen.squeeze())
+        yield matrices
 
 
 def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """x [N, C, H, W], weight [O, C/G, K, K], bias [O] -> y [N, O, H', W'].
 
-    A matrix product for each row of the kernel: kernels are rows, windows are columns.
+    A matrix product for each row of the kernel: windows are rows, kernels are columns.
     Taught in chapter 08."""
     grid = convolution_grid(x, weight, bias, stride, padding, dilation, groups)
-    out_h, out_w = grid.output_size
-    # For each row of the kernel, a matrix for each group: [K, G, O/G, C/G K]
-    kernels = weight.unflatten(0, (groups, -1)).movedim(3, 0).flatten(3)
-    y = x.new_empty(len(x), len(weight), out_h, out_w)
-    sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)  # a view of y
-    for batch, i, columns in window_columns(pad(x, grid.pads), grid, groups):
-        n = len(columns) // groups  # pictures
-        kernel = kernels[i].expand(n, -1, -1, -1).flatten(0, 1)  # [n G, O/G, C/G K]
-        # sums += kernel @ columns; the first row of the kernel replaces what is there.
-        sums[batch].baddbmm_(kernel, columns, beta=min(i, 1))
-    return y if bias is None else y.add_(bias[:, None, None])
+    size = pictures_at_once(x, grid)
+    kernels = kernel_matrices(weight, groups, size)  # K times [n G, K C/G, O/G]
+    y = empty_output(x, len(weight), grid, groups)
+    y[:] = 0 if bias is None else bias[:, None, None]
+    sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1).mT  # a view of y
+    starts = range(0, len(sums), size * groups)
+    for start, matrices in zip(starts, window_matrices(x, grid, groups), strict=True):
+        part = sums[start : start + size * groups]  # [n G, H' W', O/G]
+        for matrix, kernel in zip(matrices, kernels, strict=True):
+            part.baddbmm_(matrix, kernel[: len(part)])  # part += matrix @ kernel
+    return y
 
 
 # Backward: chapter 09
@@ -111,10 +126,12 @@ def conv2d_input_gradient(
     top, left = full_h - top, full_w - left
     bottom = input_size[2] + full_h - top - errors.shape[2]
     right = input_size[3] + full_w - left - errors.shape[3]
-    errors = pad(errors, (left, right, top, bottom))
+    # The same on all sides is the padding; what differs, or is cut off, comes first.
+    high, wide = max(0, min(top, bottom)), max(0, min(left, right))
+    errors = pad(errors, (left - wide, right - wide, top - high, bottom - high))
     turned = weight.flip(2, 3).unflatten(0, (groups, -1))  # [G, O/G, C/G, K, K]
     turned = turned.transpose(1, 2).flatten(0, 1)  # [C, O/G, K, K]
-    return conv2d_forward(errors, turned, dilation=dilation, groups=groups)
+    return conv2d_forward(errors, turned, None, 1, (high, wide), dilation, groups)
 
 
 def conv2d_weight_gradient(
@@ -128,12 +145,15 @@ def conv2d_weight_gradient(
     grid = gradient_grid(grad_output, x.shape, weight_size, *settings)
     out_channels, channels, kh, kw = weight_size
     errors = grad_output.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
-    gradient = x.new_zeros(kh, groups, out_channels // groups, channels * kw)
-    for batch, i, columns in window_columns(pad(x, grid.pads), grid, groups):
-        products = errors[batch] @ columns.mT  # [n G, O/G, C/G K]
-        gradient[i].add_(products.unflatten(0, (-1, groups)).sum(0))
-    gradient = gradient.unflatten(3, (channels, kw))  # [K, G, O/G, C/G, K]
-    return gradient.movedim(0, 3).flatten(0, 1)
+    size = pictures_at_once(x, grid) * groups
+    gradient = x.new_zeros(kh, groups, out_channels // groups, kw * channels)
+    starts = range(0, len(errors), size)
+    for start, matrices in zip(starts, window_matrices(x, grid, groups), strict=True):
+        for i, matrix in enumerate(matrices):
+            products = errors[start : start + size] @ matrix  # [n G, O/G, K C/G]
+            gradient[i].add_(products.unflatten(0, (-1, groups)).sum(0))
+    gradient = gradient.unflatten(3, (kw, channels))  # [K, G, O/G, K, C/G]
+    return gradient.permute(1, 2, 4, 0, 3).flatten(0, 1)
 
 
 def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1, groups=1):
@@ -178,7 +198,8 @@ class Conv2d(nn.Module):
     """torch's Conv2d by hand: x [N, C, H, W] -> [N, O, H', W'].
 
     Arguments, initial weights and names in the state_dict are torch's; padding_mode is
-    left out, a border is always 0. Taught in chapter 09."""
+    left out, a border is always 0. The result lies channels last in memory: flatten it
+    with flatten or nn.Flatten. Taught in chapter 09."""
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
                  dilation=1, groups=1, bias=True, device=None, dtype=None):  # fmt: skip
@@ -223,10 +244,28 @@ def conv_transpose2d(
 # What they share
 
 
-def pictures_at_once(x):
-    """How many of x [N, ...] hold AT_ONCE numbers together, at least 1."""
+def kernel_matrices(weight, groups, pictures):
+    """weight [O, C/G, K, K] -> K matrices [n G, K C/G, O/G], alike for n pictures."""
+    each = weight.unflatten(0, (groups, -1)).permute(3, 0, 4, 2, 1).flatten(2, 3)
+    return each[:, None].expand(-1, pictures, -1, -1, -1).flatten(1, 2).unbind()
+
+
+def empty_output(x, channels, grid, groups):
+    """Memory for y [N, O, H', W']: channels last, or first where there are groups."""
+    order = torch.channels_last if groups == 1 else torch.contiguous_format
+    size = len(x), channels, *grid.output_size
+    return torch.empty(size, dtype=x.dtype, device=x.device, memory_format=order)
+
+
+def pictures_at_once(x, grid):
+    """How many pictures of x [N, C, H, W] are copied at once, at least 1.
+
+    In parts as equal as can be, whose rows of windows hold at most AT_ONCE numbers."""
+    (_, kw), _, _, (_, _, top, bottom), (_, out_w) = grid
+    pictures, C, H, _ = x.shape
     numbers = AT_ONCE if x.device.type == "cpu" else AT_ONCE_ELSEWHERE
-    return max(1, numbers // math.prod(x.shape[1:]))
+    most = max(1, numbers // max(1, (top + H + bottom) * out_w * kw * C))
+    return max(1, math.ceil(pictures / max(1, math.ceil(pictures / most))))
 
 
 def under_autocast(*tensors):

@@ -22,7 +22,7 @@ from course_utils.convolution import (
     conv2d_weight_gradient,
     conv2d_windows,
     conv_transpose2d,
-    window_columns,
+    window_matrices,
 )
 from course_utils.windows import kernel_grid, output_size, windows
 
@@ -143,24 +143,32 @@ def test_what_torch_refuses_is_refused(problem):
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("at_once", [1, 150, 10**9])
+@pytest.mark.parametrize("at_once", [1, 1000, 10**9])
 def test_the_number_of_pictures_at_once_changes_nothing(at_once, groups, monkeypatch):
     monkeypatch.setattr(convolution, "AT_ONCE", at_once)
     x, weight, bias = example((5, 4, 6, 7), 6, (3, 2), groups)
     assert_equals_torch(x, weight, bias, ((2, 1), 1, (1, 2), groups))
-    step = convolution.pictures_at_once(torch.zeros(5, 4, 9))
-    assert step == max(1, at_once // 36)
+    grid = kernel_grid(x.shape, (3, 2), (2, 1), 1, (1, 2))
+    step = convolution.pictures_at_once(x, grid)  # rows of 8 x 7 x 2 x 4 numbers each
+    assert step == {1: 1, 1000: 2, 10**9: 5}[at_once]
 
 
-def test_columns_are_what_a_row_of_the_kernel_sees():
-    x = random(3, 4, 6, 7)
-    grid = kernel_grid(x.shape, (3, 2), (2, 1), 0, (1, 2))
-    seen = windows(x, grid.kernel_size, grid.stride, grid.dilation)
-    for batch, i, columns in window_columns(x, grid, groups=2):
-        row = seen[..., i, :].permute(0, 1, 4, 2, 3)  # [N, C, K, H', W']
-        expected = row.reshape(3 * 2, 2 * 2, -1)  # [N G, C/G K, H' W']
-        assert torch.equal(columns, expected[batch])
-    assert i == 2 and batch.stop >= 6
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("settings", [((2, 1), 0, (1, 2)), (1, (1, 2), (2, 1))])
+def test_matrices_are_what_the_rows_of_the_kernel_see(settings, groups, monkeypatch):
+    monkeypatch.setattr(convolution, "AT_ONCE", 1000)
+    x = random(5, 4, 6, 7)
+    grid = kernel_grid(x.shape, (3, 2), *settings)
+    seen = windows(F.pad(x, grid.pads), grid.kernel_size, grid.stride, grid.dilation)
+    seen = seen.unflatten(1, (groups, -1))  # [N, G, C/G, H', W', K, K]
+    for mode in (torch.no_grad, torch.enable_grad):
+        with mode():
+            found = [torch.stack(m) for m in window_matrices(x, grid, groups)]
+        assert len(found) > 1  # parts of the batch
+        assert sum(len(m[0]) for m in found) == 5 * groups
+        for i, matrices in enumerate(torch.cat(found, 1)):
+            row = seen[..., i, :].permute(0, 1, 3, 4, 5, 2)  # [N, G, H', W', K, C/G]
+            assert torch.equal(matrices, row.reshape(5 * groups, -1, 2 * 4 // groups))
 
 
 # Layouts

@@ -21,5 +21,10 @@ fetched again. Without it the A/A spread is several times smaller:
 
 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 make bench
 
+Elsewhere in the course threads that wait for each other sleep at once, which leaves the
+processors to other programs. `make bench` expects to be alone on the machine and lets
+them stay awake for a moment (GOMP_SPINCOUNT): to be woken takes longer than many of the
+small steps that are measured here.
+
 All of it takes about ten minutes on two cores; --only loops leaves out the rest.
 """

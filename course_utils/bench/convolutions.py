@@ -2,8 +2,9 @@
 
 A row is one function, called many times in a round on the same numbers. Forward is
 conv2d_forward over F.conv2d, backward conv2d_backward over the function that autograd
-calls for F.conv2d; both give the gradients of pictures, kernels and bias. On a graphics
-card convolutions are kept from rounding to TF32, which products of matrices do not do.
+calls for F.conv2d; both give the gradients of pictures, kernels and bias. Nothing is
+recorded for autograd, as within a layer. On a graphics card convolutions are kept from
+rounding to TF32, which products of matrices do not do.
 """
 
 from dataclasses import dataclass
@@ -170,7 +171,7 @@ def measure_convolutions(settings, device, report) -> dict:
     results = {}
     for layer in LAYERS:
         title, results[str(layer)] = str(layer), {}
-        with exact_convolutions():
+        with exact_convolutions(), torch.no_grad():
             for direction, calls in layer.calls(device).items():
                 found = compare_calls(calls, aims[direction], device, settings)
                 results[title][direction] = found
