@@ -58,32 +58,33 @@ def conv2d_windows(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
 
 
 def window_matrices(x, grid, groups):
-    """Yield what each row of the kernel sees, for a few pictures after the other.
+    """Yield what each row of the kernel sees, for a few pictures at a time.
 
-    It is a list of K matrices [n G, H' W', K C/G], a row for each place of the kernel,
-    for n pictures x G groups; n is pictures_at_once(x, grid), less at the end. Use them
-    before the next, which come into the same memory. Taught in chapter 08."""
+    It is a list of K matrices [n G, H' W', K C/G], with a row for each place of the
+    kernel, for n pictures x G groups; n is pictures_at_once(x, grid), less at the end.
+    The next come into the same memory: use them before. Taught in chapter 08."""
     (kh, kw), (sh, sw), (dh, dw), (left, right, top, bottom), (out_h, _) = grid
     _, C, H, W = x.shape
-    size, number = pictures_at_once(x, grid), None
+    size, before = pictures_at_once(x, grid), None
     for start in range(0, len(x), size):
         some = x[start : start + size]
-        if len(some) != number or torch.is_grad_enabled():  # autograd keeps what it saw
-            number = len(some)
-            padded = x.new_zeros(number, top + H + bottom, left + W + right, C)
+        # New memory and views of it; autograd, where it is on, needs the old one later.
+        if len(some) != before or torch.is_grad_enabled():
+            before = len(some)
+            padded = x.new_zeros(before, top + H + bottom, left + W + right, C)
             inside = padded[:, top : top + H, left : left + W]
-            # Windows side by side, as a view: [n, G, padded H, W', K, C/G]
-            seen = padded.unfold(2, dw * (kw - 1) + 1, sw)[..., ::dw]
-            seen = seen.unflatten(3, (groups, -1)).permute(0, 3, 1, 2, 5, 4)
+            seen = padded.unfold(2, dw * (kw - 1) + 1, sw)  # [n, lines, W', C, reach]
+            seen = seen[..., ::dw].unflatten(3, (groups, -1))
+            seen = seen.permute(0, 3, 1, 2, 5, 4)  # [n, G, lines, W', K, C/G]
             if sh > 1:  # for each row of the kernel: [K, n, G, H', W', K, C/G]
                 seen = seen.unfold(2, dh * (kh - 1) + 1, sh)[..., ::dh].movedim(6, 0)
             rows = torch.empty_like(seen, memory_format=torch.contiguous_format)
             matrices = []
-            for i in range(kh):  # views of rows; with sh = 1, one line down each time
-                lines = rows[i] if sh > 1 else rows[:, :, i * dh : i * dh + out_h]
-                matrices.append(lines.flatten(4).flatten(2, 3).flatten(0, 1))
+            for u in range(kh):
+                mine = rows[u] if sh > 1 else rows[:, :, u * dh : u * dh + out_h]
+                matrices.append(mine.flatten(4).flatten(2, 3).flatten(0, 1))
         inside.copy_(some.movedim(1, 3))  # [n, H, W, C]
-        rows.squeeze().copy_(seen.squeeze())
+        rows.copy_(seen)
         yield matrices
 
 
@@ -97,10 +98,11 @@ def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
     kernels = kernel_matrices(weight, groups, size)  # K times [n G, K C/G, O/G]
     y = empty_output(x, len(weight), grid, groups)
     y[:] = 0 if bias is None else bias[:, None, None]
-    sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1).mT  # a view of y
+    # A view of y: [N G, H' W', O/G]
+    sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1).mT
     starts = range(0, len(sums), size * groups)
     for start, matrices in zip(starts, window_matrices(x, grid, groups), strict=True):
-        part = sums[start : start + size * groups]  # [n G, H' W', O/G]
+        part = sums[start : start + size * groups]
         for matrix, kernel in zip(matrices, kernels, strict=True):
             part.baddbmm_(matrix, kernel[: len(part)])  # part += matrix @ kernel
     return y
@@ -118,15 +120,15 @@ def conv2d_input_gradient(
     turned kernel, whose channels change places. Taught in chapter 09."""
     settings = stride, padding, dilation, groups
     grid = gradient_grid(grad_output, input_size, weight.shape, *settings)
-    (kh, kw), stride, (dh, dw), (left, _, top, _), _ = grid
+    (kh, kw), stride, (dh, dw), (x_left, _, x_top, _), _ = grid
     errors = dilate(grad_output, stride)
     # A border for a full convolution, less the border of x, which needs no gradient;
     # below and to the right, as much as makes the result as large as x.
     full_h, full_w = dh * (kh - 1), dw * (kw - 1)
-    top, left = full_h - top, full_w - left
+    top, left = full_h - x_top, full_w - x_left
     bottom = input_size[2] + full_h - top - errors.shape[2]
     right = input_size[3] + full_w - left - errors.shape[3]
-    # The same on all sides is the padding; what differs, or is cut off, comes first.
+    # What opposite sides have in common is left to the forward pass: that saves a copy.
     high, wide = max(0, min(top, bottom)), max(0, min(left, right))
     errors = pad(errors, (left - wide, right - wide, top - high, bottom - high))
     turned = weight.flip(2, 3).unflatten(0, (groups, -1))  # [G, O/G, C/G, K, K]
@@ -144,14 +146,15 @@ def conv2d_weight_gradient(
     settings = stride, padding, dilation, groups
     grid = gradient_grid(grad_output, x.shape, weight_size, *settings)
     out_channels, channels, kh, kw = weight_size
+    # errors [N G, O/G, H' W'], gradient [K, G, O/G, K C/G]
     errors = grad_output.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
-    size = pictures_at_once(x, grid) * groups
     gradient = x.new_zeros(kh, groups, out_channels // groups, kw * channels)
+    size = pictures_at_once(x, grid) * groups
     starts = range(0, len(errors), size)
     for start, matrices in zip(starts, window_matrices(x, grid, groups), strict=True):
-        for i, matrix in enumerate(matrices):
+        for u, matrix in enumerate(matrices):
             products = errors[start : start + size] @ matrix  # [n G, O/G, K C/G]
-            gradient[i].add_(products.unflatten(0, (-1, groups)).sum(0))
+            gradient[u].add_(products.unflatten(0, (-1, groups)).sum(0))
     gradient = gradient.unflatten(3, (kw, channels))  # [K, G, O/G, K, C/G]
     return gradient.permute(1, 2, 4, 0, 3).flatten(0, 1)
 

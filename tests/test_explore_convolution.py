@@ -331,6 +331,7 @@ def test_the_saved_state_is_small():
         ({"grad_output": np.zeros((3, 3))}, r"the output, \[4, 4\], got \[3, 3\]"),
         ({"stride": 0}, "stride must be a whole number from 1 to 3, got 0"),
         ({"padding": 4}, "padding must be a whole number from 0 to 3, got 4"),
+        ({"padding": True}, "padding must be a whole number from 0 to 3, got True"),
         ({"dilation": 1.5}, "dilation must be a whole number from 1 to 3, got 1.5"),
         ({"dilation": 3}, "the kernel spans 7 cells and the padded input has 6"),
         ({"mode": "sideways"}, "must be one of forward, backward, weights"),

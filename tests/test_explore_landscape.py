@@ -469,6 +469,7 @@ def test_the_saved_state_is_small():
         ({"seed": -1}, "seed must be a whole number from 0"),
         ({"steps": 401}, "steps must be a whole number from 0 to 400, got 401"),
         ({"steps": 1.5}, "got 1.5"),
+        ({"steps": True}, "steps must be a whole number from 0 to 400, got True"),
         ({"start": (4, 0)}, r"x from -3 to 3 and y from -2 to 2, got \[4, 0\]"),
         ({"start": (0, float("nan"))}, "start must lie on the map"),
     ],

@@ -28,13 +28,6 @@ export function labelOf(labels, chosen, partner, weight) {
   return `${figures(1 - weight)} ${labels[chosen]} + ${figures(weight)} ${labels[partner]}`;
 }
 
-/** A picture of bytes, grey or in colour, on a canvas of just its pixels. */
-function showImage(canvas, values, { channels, height, width }) {
-  const size = height * width;
-  const colour = (i) => (channels === 1 ? grey(values[i]) : packed([values[i], values[size + i], values[2 * size + i]]));
-  paint(canvas, Uint32Array.from({ length: size }, (_, i) => i), { height, width }, colour);
-}
-
 /** A canvas with a line of text below it. */
 function makeFigure(css) {
   const canvas = element("canvas", { class: "course-augmentations-image", role: "img" });
@@ -42,32 +35,25 @@ function makeFigure(css) {
   return { canvas, words, box: element("figure", { class: css }, canvas, words) };
 }
 
-class AugmentationsView {
+class AugmentationsView extends View {
   constructor(model, el) {
-    this.model = model;
-    this.names = [...Object.keys(SLIDERS), "seed", "chosen"];
-    this.first = Object.fromEntries(this.names.map((name) => [name, model.get(name)]));
-    this.root = stage(el, "course-augmentations", "Explorable: random draws of augmented images");
+    super(model, el, "course-augmentations", "Explorable: random draws of augmented images");
+    this.first = this.traits(...Object.keys(SLIDERS), "seed", "chosen");
     this.readImages();
     this.lucks = new Map();
-    this.request = onceAFrame(() => this.draw());
     this.makeParts();
-    this.follow = () => this.request();
-    model.on("change", this.follow);
-    this.request();
+    this.start();
   }
 
   readImages() {
     const [count, channels, height, width] = this.model.get("shape");
-    const view = this.model.get("pixels");
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    const bytes = bytesOf(this.model.get("pixels"));
     const size = channels * height * width;
     this.images = Array.from({ length: count }, (_, n) => ({ values: bytes.subarray(n * size, (n + 1) * size), channels, height, width }));
   }
 
   makeParts() {
     const { model, images } = this;
-    const button = (text, action, css = "") => control("button", { type: "button", class: css, onclick: action }, text);
     this.sliders = Object.fromEntries(Object.keys(SLIDERS).map((name) => [name, this.makeSlider(name)]));
     this.sliders.mixup.box.hidden = images.length < 2;
     this.choices = images.map((image, n) => {
@@ -79,15 +65,14 @@ class AugmentationsView {
     this.original = makeFigure("course-augmentations-original");
     this.draws = Array.from({ length: DRAWS }, () => makeFigure("course-augmentations-draw"));
     this.root.classList.toggle("course-augmentations-bare", !model.get("labels").length);
-    this.say = steady("course-augmentations-say");
-    this.say.node.setAttribute("aria-live", "polite");
+    this.say = steady("course-say course-augmentations-say", { "aria-live": "polite" });
     write(this.say.room, tell({ padding: 8, flip: 0.55, erase: 28, noise: 100, mixup: 0.55 }, DRAWS, DRAWS));
     this.root.append(
-      element("div", { class: "course-augmentations-bar" },
-        element("div", { class: "course-augmentations-choices", role: "group", "aria-label": "image" }, ...this.choices),
+      element("div", { class: "course-bar course-augmentations-bar" },
+        element("div", { class: "course-bar course-augmentations-choices", role: "group", "aria-label": "image" }, ...this.choices),
         button("Draw again", () => this.keep({ seed: (model.get("seed") + 1) % 10000 }), "course-main"),
         button("Reset", () => this.keep(this.first))),
-      element("div", { class: "course-augmentations-grid" },
+      element("div", { class: "course-columns course-augmentations-grid" },
         element("div", { class: "course-augmentations-sliders" }, ...Object.values(this.sliders).map(({ box }) => box)), this.original.box,
         element("div", { class: "course-augmentations-draws" }, ...this.draws.map(({ box }) => box))),
       this.say.box,
@@ -96,25 +81,10 @@ class AugmentationsView {
 
   makeSlider(name) {
     const [words, step, most, unit] = SLIDERS[name];
-    const [image] = this.images;
-    const input = control("input", {
-      type: "range", min: 0, max: name === "erase" ? Math.min(image.height, image.width) : most, step,
-      "aria-label": words, oninput: () => this.keep({ [name]: Number(input.value) }),
-    });
-    const shown = element("output");
-    const set = (value) => {
-      const text = `${figures(value)}${unit && `\u00a0${unit}`}`;
-      input.value = value;
-      input.setAttribute("aria-valuetext", text);
-      write(shown, text);
-    };
-    return { set, box: element("label", {}, element("span", {}, words), input, shown) };
-  }
-
-  keep(traits) {
-    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
-    this.model.save_changes();
-    this.request();
+    const [{ height, width }] = this.images;
+    const max = name === "erase" ? Math.min(height, width) : most;
+    const made = slider(words, { min: 0, max, step }, (value) => this.keep({ [name]: value }));
+    return { ...made, set: (value) => made.set(value, `${figures(value)}${unit && `\u00a0${unit}`}`) };
   }
 
   /** The chance of a stream: kept, for it stays the same while a slider moves. */
@@ -125,9 +95,9 @@ class AugmentationsView {
   }
 
   draw() {
-    const [chosen, seed, labels] = ["chosen", "seed", "labels"].map((name) => this.model.get(name));
-    const settings = Object.fromEntries(Object.keys(SLIDERS).map((name) => [name, this.model.get(name)]));
-    for (const [name, slider] of Object.entries(this.sliders)) slider.set(settings[name]);
+    const { chosen, seed, labels } = this.traits("chosen", "seed", "labels");
+    const settings = this.traits(...Object.keys(SLIDERS));
+    for (const [name, { set }] of Object.entries(this.sliders)) set(settings[name]);
     this.choices.forEach((choice, n) => choice.setAttribute("aria-pressed", String(n === chosen)));
     const image = this.images[chosen];
     showImage(this.original.canvas, image.values, image);
@@ -144,16 +114,6 @@ class AugmentationsView {
     });
     write(this.say.node, tell(settings, flipped, DRAWS));
   }
-
-  stop() {
-    this.request.cancel();
-    this.model.off("change", this.follow);
-  }
 }
 
-function render({ model, el }) {
-  const view = new AugmentationsView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(AugmentationsView);

@@ -32,7 +32,7 @@ class Augmentations(Explorable):
     06.
     """
 
-    scripts = ("steady", "augmentations_arithmetic", "augmentations")
+    scripts = ("steady", "chance", "augmentations_arithmetic", "augmentations")
     pixels = traitlets.Bytes().tag(sync=True)
     shape = traitlets.List(traitlets.Int()).tag(sync=True)
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)

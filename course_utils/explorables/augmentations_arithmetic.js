@@ -5,17 +5,6 @@
 const PARTNERS = 32;                                   // the streams of partners come later
 const NUMBERS = 6;                                     // of a luck, before the noise
 
-/** Numbers from 0 to 1 that a stream fixes (mulberry32): the same here and in Python. */
-export function uniforms(stream, count) {
-  let state = Math.imul(stream + 1, 0x9e3779b1) >>> 0;
-  return Float64Array.from({ length: count }, () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  });
-}
-
 /** The chance of one draw: a partner, a flip, places to shift to and to erase, and normal
  *  numbers for `size` values, from pairs of uniform ones by Box and Muller. */
 export function luckOf(stream, size) {

@@ -7,18 +7,10 @@ what course_utils.augment and mixup do is tested.
 
 import numpy as np
 
-WORD = 2**32
+from course_utils.explorables.chance import uniforms
+
 PARTNERS = 32  # the streams of partners come so many after those of draws
 NUMBERS = 6  # of a luck, before the noise
-
-
-def uniforms(stream, count):
-    """Numbers [count] from 0 to 1 that `stream` fixes: mulberry32, as in JavaScript."""
-    start = (stream + 1) * 0x9E3779B1 % WORD
-    state = (start + np.arange(1, count + 1, dtype=np.uint64) * 0x6D2B79F5) % WORD
-    mixed = (state ^ (state >> 15)) * (state | 1) % WORD
-    mixed ^= (mixed + (mixed ^ (mixed >> 7)) * (mixed | 61) % WORD) % WORD
-    return (mixed ^ (mixed >> 14)) / WORD
 
 
 def luck_of(stream, size):

@@ -29,6 +29,32 @@ function control(tag, attributes, ...children) {
   return element(tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
 }
 
+function button(text, action, css) {
+  return control("button", { type: "button", class: css, onclick: action }, text);
+}
+
+/** A slider below its words and its value; `range` has min, max and step, `set` moves it. */
+function slider(words, range, changed) {
+  const input = control("input", { type: "range", "aria-label": words, ...range, oninput: () => changed(Number(input.value)) });
+  const shown = element("output");
+  const set = (value, text) => {
+    input.value = value;
+    input.setAttribute("aria-valuetext", text);
+    write(shown, text);
+  };
+  return { set, box: element("label", { class: "course-slider" }, element("span", {}, words), input, shown) };
+}
+
+const ARROWS = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+
+/** The way of an arrow key, [across, up], which then does nothing else; else undefined. */
+function arrowOf(event) {
+  const way = ARROWS[event.key];
+  if (!way || event.ctrlKey || event.metaKey) return undefined;
+  event.preventDefault();
+  return way;
+}
+
 /** Set a text only where it changed: cheap enough for every frame. */
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
@@ -74,12 +100,79 @@ function watchLook(root, changed) {
   return () => { resize.disconnect(); theme.disconnect(); };
 }
 
+/** What views have in common. A subclass makes its parts in the constructor, calls `start`
+ *  last, and has a method `draw()`, which runs once a frame when it was requested. */
+class View {
+  constructor(model, el, name, label) {
+    this.model = model;
+    this.root = stage(el, `course-view ${name}`, label);
+    this.request = onceAFrame(() => this.draw());
+  }
+
+  /** Follow the model from now on. `sheets` are measured when size or theme change. */
+  start(...sheets) {
+    this.sheets = sheets;
+    this.changed = () => this.follow();
+    this.model.on("change", this.changed);
+    if (sheets.length) this.stopWatching = watchLook(this.root, () => this.fit());
+    this.follow();
+  }
+
+  /** What to do when a trait has another value. */
+  follow() {
+    this.request();
+  }
+
+  /** The values of these traits by their names. */
+  traits(...names) {
+    return Object.fromEntries(names.map((name) => [name, this.model.get(name)]));
+  }
+
+  /** Keep traits in the model, from where they are drawn, and tell Python. */
+  keep(traits, save = true) {
+    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
+    if (save) this.model.save_changes();
+    this.follow();
+  }
+
+  fit() {
+    for (const sheet of this.sheets) sheet.fit();
+    this.request();
+  }
+
+  stop() {
+    this.request.cancel();
+    this.stopWatching?.();
+    this.model.off("change", this.changed);
+  }
+}
+
+/** What a script exports for a kind of View: its `render`, which returns what stops it. */
+function shows(Kind) {
+  const render = ({ model, el }) => {
+    const view = new Kind(model, el);
+    return () => view.stop();
+  };
+  return { render };
+}
+
 /** The colours of text and lines under the current theme, from base.css. */
 function inks(root) {
   const style = getComputedStyle(root);
   const read = (name) => style.getPropertyValue(`--course-${name}`).trim();
   return { ink: read("ink"), quiet: read("quiet"), line: read("line"), fill: read("fill") };
 }
+
+const isDark = (root) => parseInt(inks(root).ink.slice(1, 3), 16) > 128;
+
+/** The colour of a role, lighter on dark paper. */
+function colourOf(role, dark) {
+  const channels = [1, 3, 5].map((k) => parseInt(COLORS[role].slice(k, k + 2), 16));
+  return `rgb(${channels.map((value) => Math.round(dark ? value + 0.45 * (255 - value) : value))})`;
+}
+
+/** The font of texts on a canvas. */
+const fontOf = (size) => `${size}px "DejaVu Sans", system-ui, "Segoe UI", Helvetica, Arial, sans-serif`;
 
 // Anchors of ColorBrewer's RdBu from blue to red, as matplotlib's "RdBu_r" has them.
 const RED_BLUE = [
@@ -110,6 +203,16 @@ function paint(canvas, values, { height, width }, colour) {
   const pixels = new Uint32Array(image.data.buffer);
   for (let i = 0; i < pixels.length; i++) pixels[i] = colour(values[i]);
   g.putImageData(image, 0, 0);
+}
+
+/** The bytes of an array that Python sent. */
+const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
+/** Paint an image of bytes, channel after channel, grey or in colour. */
+function showImage(canvas, values, { channels, height, width }) {
+  const size = height * width;
+  const colour = (i) => (channels === 1 ? grey(values[i]) : packed([values[i], values[size + i], values[2 * size + i]]));
+  paint(canvas, Uint32Array.from({ length: size }, (_, i) => i), { height, width }, colour);
 }
 
 /** A number of three figures for people: 0.0312, 2.3, -14.2, 1,250, 3.1e+6. */

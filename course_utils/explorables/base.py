@@ -2,16 +2,16 @@
 
 How to write one (loop.py with loop.js is the model to follow):
 
-1. `explorables/NAME.js` ends in `export default { render }`, where
-   `render({ model, el })` fills the element `el` and returns a function that stops
-   what it started. Arithmetic goes into exported functions of plain numbers and
+1. `explorables/NAME.js` holds a subclass of View (base.js), which fills the element it
+   is given and draws what the model holds, and ends in `export default shows(...)`
+   of it. Arithmetic goes into exported functions of plain numbers and
    typed arrays, in a file of its own where it is long, so that a test can run them
    under node and compare them with PyTorch. There is no bundler: Python joins the
    colours of `course_utils.plots` (as the constant COLORS), `base.js` and the class's
    `scripts` into one module, so every file uses what the files before it define
    (`element`, `paper`, `diverging`, ...) without importing it, and no name may be
-   defined twice. Styles shared by all are in `base.css`; `NAME.css`, named like the
-   last script, follows it.
+   defined twice. Styles and layouts that several share (`course-bar`, ...) are in
+   `base.css`; `NAME.css`, named like the last script, follows it.
 2. `explorables/NAME.py` holds a subclass of Explorable that sets
    `scripts = ("NAME",)`, declares what the browser needs as traits with
    `.tag(sync=True)` (arrays as `traitlets.Bytes`), sets `alt`, and draws a static

@@ -19,9 +19,9 @@ function makeControls(act) {
     const input = control("input", { type: "range", min, max, step: 1, oninput: () => act.setting(name, Number(input.value)) });
     return { name, input, shown, box: element("label", {}, `${text} `, input, shown) };
   });
-  const reset = control("button", { type: "button", onclick: act.reset }, "Reset");
-  const box = element("div", { class: "course-convolution-bar" },
-    element("div", { class: "course-convolution-modes", role: "group", "aria-label": "direction" }, ...modes),
+  const reset = button("Reset", act.reset);
+  const box = element("div", { class: "course-bar course-convolution-bar" },
+    element("div", { class: "course-toggles course-convolution-modes", role: "group", "aria-label": "direction" }, ...modes),
     ...sliders.map((slider) => slider.box), reset);
   return { box, modes, sliders };
 }
@@ -58,41 +58,27 @@ function layout(setting, mode) {
 /** The sign before each grid but the first: which way the numbers flow. */
 const FLOW = { forward: ["\u2217", "\u2192"], backward: ["\u2190", "\u2217", "="], weights: ["\u2192", "\u2190"] };
 
-class ConvolutionView {
+class ConvolutionView extends View {
   constructor(model, el) {
-    this.model = model;
-    this.root = stage(el, "course-convolution", "Explorable: a convolution on a small grid");
+    super(model, el, "course-convolution", "Explorable: a convolution on a small grid");
     this.chosen = { forward: [1, 1], backward: [2, 2], weights: [0, 1] };
-    this.first = Object.fromEntries([...NUMBERS, ...CONTROLS.map(([name]) => name)].map((name) => [name, model.get(name)]));
+    this.first = this.traits(...NUMBERS, ...CONTROLS.map(([name]) => name));
     this.hovered = null;
-    this.request = onceAFrame(() => this.draw());
     this.controls = makeControls({
       mode: (mode) => this.keep({ mode, chosen: this.chosen[mode] }), setting: (name, value) => this.keep({ [name]: value }), reset: () => this.keep(this.first),
     });
     this.body = element("div", { class: "course-convolution-body" });
     this.sum = steady("course-convolution-sum");
-    this.say = steady("course-convolution-say");
-    this.say.node.setAttribute("aria-live", "polite");
+    this.say = steady("course-say course-convolution-say", { "aria-live": "polite" });
     this.size = element("div", { class: "course-convolution-size", role: "status" });
     this.hint = element("div", { class: "course-heading" });
     this.words = element("div", { class: "course-convolution-words" }, this.sum.box, this.say.box, this.size, this.hint);
     this.root.append(this.controls.box, this.body);
-    this.follow = () => this.arrange();
-    model.on("change", this.follow);
-    this.arrange();
-  }
-
-  /** Keep traits in the model; the view follows, and Python hears of it. */
-  keep(traits) {
-    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
-    this.model.save_changes();
-    this.arrange();
+    this.start();
   }
 
   setting() {
-    const read = (name) => this.model.get(name);
-    return { height: read("height"), width: read("width"), kernel: read("kernel_size"), stride: read("stride"),
-      padding: read("padding"), dilation: read("dilation") };
+    return { ...this.traits("height", "width", "stride", "padding", "dilation"), kernel: this.model.get("kernel_size") };
   }
 
   tables() {
@@ -102,7 +88,7 @@ class ConvolutionView {
   }
 
   /** Build the grids anew where the mode or a size has changed; then draw. */
-  arrange() {
+  follow() {
     const [setting, mode] = [this.setting(), this.model.get("mode")];
     const shape = targetShape(setting, mode);
     this.chosen[mode] = this.model.get("chosen").map((cell, axis) => Math.max(0, Math.min(cell, shape[axis] - 1)));
@@ -202,16 +188,6 @@ class ConvolutionView {
     const longest = longestSum(setting, tables, mode, all);
     put(longest.place, longest.products, this.sum.room, this.say.room);
   }
-
-  stop() {
-    this.request.cancel();
-    this.model.off("change", this.follow);
-  }
 }
 
-function render({ model, el }) {
-  const view = new ConvolutionView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(ConvolutionView);

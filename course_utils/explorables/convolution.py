@@ -9,7 +9,7 @@ for the still.
 import numpy as np
 import traitlets
 
-from course_utils.explorables.base import Explorable
+from course_utils.explorables.base import Explorable, check_whole
 from course_utils.explorables.convolution_numbers import MODES, Numbers, Setting
 from course_utils.explorables.convolution_still import draw
 
@@ -154,11 +154,7 @@ def _checked_setting(x, weight, stride, padding, dilation):
         raise ValueError(f"weight must be square, got {list(weight.shape)}")
     given = {"stride": stride, "padding": padding, "dilation": dilation}
     for name, (least, most) in RANGES.items():
-        if given[name] not in range(least, most + 1):
-            raise ValueError(
-                f"{name} must be a whole number from {least} to {most}, "
-                f"got {given[name]!r}"
-            )
+        check_whole(name, given[name], least, most)
     setting = Setting(*x.shape, len(weight), stride, padding, dilation)
     if setting.output_shape == (0, 0):
         raise ValueError(

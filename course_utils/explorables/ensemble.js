@@ -13,18 +13,12 @@ export function tell({ rows, mean, spread, whole, labels, truth, rate, gap }) {
   return `${passes} One pass without dropout: ${labels[alone]} ${share(whole[alone])}. Distance: ${figures(gap, 2)}.${known}`;
 }
 
-class EnsembleView {
+class EnsembleView extends View {
   constructor(model, el) {
-    this.model = model;
-    this.root = stage(el, "course-ensemble", "Explorable: dropout as an ensemble");
-    const view = model.get("passed");
-    this.numbers = new Uint16Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-    this.request = onceAFrame(() => this.draw());
+    super(model, el, "course-ensemble", "Explorable: dropout as an ensemble");
+    this.numbers = new Uint16Array(bytesOf(model.get("passed")).slice().buffer);
     this.makeParts();
-    this.follow = () => this.request();
-    model.on("change", this.follow);
-    this.stopWatching = watchLook(this.root, () => this.fit());
-    this.fit();
+    this.start(this.bars, this.distances);
   }
 
   makeParts() {
@@ -34,16 +28,15 @@ class EnsembleView {
     this.passes = this.makeSlider("passes", "passes averaged", 1, most);
     this.bars = paper({ class: "course-ensemble-bars", style: `height: ${heightFor(classes)}px` });
     this.distances = paper({ class: "course-ensemble-distances" });
-    this.say = steady("course-ensemble-say");
-    this.say.node.setAttribute("aria-live", "polite");
+    this.say = steady("course-say course-ensemble-say", { "aria-live": "polite" });
     this.keepRoom();
     this.marks = ["mean", "whole"].map((name) => element("i", { class: `course-ensemble-${name}`, "aria-hidden": "true" }));
     const key = (mark, words) => element("span", { class: "course-ensemble-key" }, mark, words);
     this.root.append(
-      element("div", { class: "course-ensemble-grid" },
-        element("div", { class: "course-ensemble-side" }, ...this.makeImage(), this.rate.box, this.passes.box,
+      element("div", { class: "course-columns course-ensemble-grid" },
+        element("div", { class: "course-panel" }, ...this.makeImage(), this.rate.box, this.passes.box,
           element("div", { class: "course-heading" }, "distance of their mean from the pass without dropout: half the summed differences"), this.distances.canvas),
-        element("div", { class: "course-ensemble-panel" },
+        element("div", { class: "course-panel" },
           element("div", { class: "course-ensemble-keys" }, key(this.marks[0], "mean of the passes ± standard deviation; a dot is a pass"),
             key(this.marks[1], "one pass without dropout")),
           this.bars.canvas)),
@@ -51,60 +44,36 @@ class EnsembleView {
   }
 
   makeImage() {
-    const [labels, truth, view, sides] = ["labels", "truth", "image", "sides"].map((name) => this.model.get(name));
+    const { labels, truth, image, sides } = this.traits("labels", "truth", "image", "sides");
     const words = truth < 0 ? [] : [element("figcaption", {}, `label: ${labels[truth]}`)];
     if (!sides.length) return words.length ? [element("div", { class: "course-heading" }, `label: ${labels[truth]}`)] : [];
     const [channels, height, width] = sides;
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    const size = height * width;
     const canvas = element("canvas", { class: "course-ensemble-image", role: "img", "aria-label": "the image" });
-    const colour = (i) => (channels === 1 ? grey(bytes[i]) : packed([bytes[i], bytes[size + i], bytes[2 * size + i]]));
-    paint(canvas, Uint32Array.from({ length: size }, (_, i) => i), { height, width }, colour);
+    showImage(canvas, bytesOf(image), { channels, height, width });
     return [element("figure", {}, canvas, ...words)];
   }
 
   makeSlider(name, words, min, max) {
-    const input = control("input", {
-      type: "range", min, max, step: 1, "aria-label": words, disabled: min === max, oninput: () => this.keep({ [name]: Number(input.value) }),
-    });
-    const shown = element("output");
-    const set = (value, text) => {
-      input.value = value;
-      input.setAttribute("aria-valuetext", text);
-      write(shown, text);
-    };
-    return { set, box: element("label", {}, element("span", {}, words), input, shown) };
+    return slider(words, { min, max, step: 1, disabled: min === max }, (value) => this.keep({ [name]: value }));
   }
 
   /** The sentence keeps the room of one with the longest names. */
   keepRoom() {
-    const [labels, truth, [, most]] = ["labels", "truth", "shape"].map((name) => this.model.get(name));
+    const { labels, truth, shape: [, most] } = this.traits("labels", "truth", "shape");
     const longest = labels.reduce((one, other) => (other.length > one.length ? other : one));
     const numbers = { rows: Array.from({ length: Math.max(2, most) }, () => [1]), mean: [1], spread: [0.55], whole: [1], gap: 0.055, rate: 0.55 };
     write(this.say.room, tell({ ...numbers, labels: [longest], truth: Math.min(0, truth) }));
   }
 
-  keep(traits) {
-    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
-    this.model.save_changes();
-    this.request();
-  }
-
-  fit() {
-    this.bars.fit();
-    this.distances.fit();
-    this.request();
-  }
-
   draw() {
-    const read = (name) => this.model.get(name);
-    const [shape, chosen, count] = ["shape", "chosen", "passes"].map(read);
+    const { shape, chosen, passes: count, whole: wholes, rates, labels, truth } =
+      this.traits("shape", "chosen", "passes", "whole", "rates", "labels", "truth");
     const all = rowsOf(this.numbers, shape, chosen, shape[1]);
     const rows = all.slice(0, count);
-    const whole = read("whole")[chosen];
+    const whole = wholes[chosen];
     const found = distances(all, whole);
-    const scene = { rows, mean: meanOf(rows), spread: spreadOf(rows), whole, labels: read("labels"), truth: read("truth"),
-      rate: read("rates")[chosen], gap: found[count - 1] };
+    const scene = { rows, mean: meanOf(rows), spread: spreadOf(rows), whole, labels, truth,
+      rate: rates[chosen], gap: found[count - 1] };
     const [dark, colours] = [isDark(this.root), inks(this.root)];
     this.rate.set(chosen, figures(scene.rate));
     this.passes.set(count, String(count));
@@ -116,17 +85,6 @@ class EnsembleView {
     this.bars.canvas.setAttribute("aria-label", `probabilities of the classes; ${words}`);
     this.distances.canvas.setAttribute("aria-label", `distance against the number of passes: ${figures(scene.gap, 2)} after ${count}, ${figures(found.at(-1), 2)} after ${found.length}`);
   }
-
-  stop() {
-    this.request.cancel();
-    this.stopWatching();
-    this.model.off("change", this.follow);
-  }
 }
 
-function render({ model, el }) {
-  const view = new EnsembleView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(EnsembleView);

@@ -1,16 +1,8 @@
 // What the ensemble looks like: bars for the classes, and the distance to the pass without
 // dropout against the number of passes.
 
-const FONT = '13px "DejaVu Sans", system-ui, "Segoe UI", Helvetica, Arial, sans-serif';
+const FONT = fontOf(13);
 const [LINE, FOOT] = [30, 40];                         // heights: of a class, of the axis
-
-const isDark = (root) => parseInt(inks(root).ink.slice(1, 3), 16) > 128;
-
-/** The colour of a role, lighter on dark paper. */
-function colourOf(role, dark) {
-  const channels = [1, 3, 5].map((k) => parseInt(COLORS[role].slice(k, k + 2), 16));
-  return `rgb(${channels.map((value) => Math.round(dark ? value + 0.45 * (255 - value) : value))})`;
-}
 
 const heightFor = (classes) => classes * LINE + FOOT;
 

@@ -4,7 +4,6 @@
 const PADDINGS = { zeros: "zeros", replicate: "the edge repeated", reflect: "mirrored", none: "none: two rows fewer" };
 const DISPLAYS = { clipped: "cut to 0 \u2026 255", signed: "signed, in colour", absolute: "absolute value" };
 const MOST_TIMES = 8;
-const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** A picture with a title above and its grey or coloured scale below. */
 function makePicture(title, act) {
@@ -12,7 +11,7 @@ function makePicture(title, act) {
   const mark = element("span", { class: "course-filters-mark" });
   const [shape, text, ends] = [element("span", { class: "course-heading" }), element("span"), element("span")];
   const bar = element("div", { class: "course-filters-scale" });
-  const pick = control("button", { type: "button", class: "course-filters-pick", "aria-label": `choose a pixel of the ${title}; arrow keys move it` });
+  const pick = control("button", { type: "button", class: "course-pick course-filters-pick", "aria-label": `choose a pixel of the ${title}; arrow keys move it` });
   const place = (event) => {
     const box = pick.getBoundingClientRect();
     const share = (at, from, size) => Math.min(0.9999, Math.max(0, (at - from) / size));
@@ -21,10 +20,9 @@ function makePicture(title, act) {
   pick.addEventListener("pointermove", place);
   pick.addEventListener("pointerdown", place);
   pick.addEventListener("keydown", (event) => {
-    const step = STEPS[event.key];
-    if (!step || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    act.step(step.map((way) => way * (event.shiftKey ? 10 : 1)));
+    const way = arrowOf(event);
+    const far = event.shiftKey ? 10 : 1;
+    if (way) act.step([-way[1] * far, way[0] * far]);
   });
   const box = element("div", { class: "course-filters-picture" },
     element("div", { class: "course-filters-title" }, element("b", {}, title), " ", shape),
@@ -64,7 +62,7 @@ function makeControls(presets, act) {
   const padding = makeChoice("padding", PADDINGS, (value) => act.keep({ padding: value }));
   const display = makeChoice("shown", DISPLAYS, (value) => act.keep({ display: value }));
   const buttons = presets.map(({ name, weights, divisor, display }) =>
-    control("button", { type: "button", onclick: () => act.keep({ weights, divisor, display }) }, name));
+    button(name, () => act.keep({ weights, divisor, display })));
   const [sum, turned] = [element("div", { class: "course-filters-words" }), element("div", { class: "course-filters-words" })];
   const box = element("div", { class: "course-filters-controls" },
     element("div", { class: "course-filters-kernel" },
@@ -74,18 +72,15 @@ function makeControls(presets, act) {
       element("label", {}, element("span", {}, "applied"), element("span", { class: "course-filters-times" }, times, counted)),
       element("label", { class: "course-filters-flip" }, flip, " flip the kernel (180\u00b0)")),
     element("div", { class: "course-filters-said" }, sum, turned));
-  const bar = element("div", { class: "course-filters-bar", role: "group", "aria-label": "kernels" }, ...buttons);
+  const bar = element("div", { class: "course-bar course-toggles course-filters-bar", role: "group", "aria-label": "kernels" }, ...buttons);
   return { box, bar, buttons, cells, divisor, times, counted, flip, padding, display, sum, turned };
 }
 
-class FilterView {
+class FilterView extends View {
   constructor(model, el) {
-    this.model = model;
-    const pixels = model.get("pixels");
-    this.photo = { values: new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength), height: model.get("height"), width: model.get("width") };
+    super(model, el, "course-filters", "Explorable: a photograph under a kernel of 3 by 3 weights");
+    this.photo = { values: bytesOf(model.get("pixels")), ...this.traits("height", "width") };
     this.chosen = [0.42, 0.44];                        // parts of height and width
-    this.root = stage(el, "course-filters", "Explorable: a photograph under a kernel of 3 by 3 weights");
-    this.request = onceAFrame(() => this.draw());
     this.controls = makeControls(model.get("presets"), {
       keep: (traits) => this.keep(traits), weight: (k, input) => this.type(input, (value) => this.weight(k, value)),
       divisor: (input) => this.type(input, (value) => value !== 0 && this.keep({ divisor: value })),
@@ -93,22 +88,18 @@ class FilterView {
     const act = { pick: (place) => { this.chosen = place; this.request(); }, step: (step) => this.step(step) };
     this.before = makePicture("photograph", act);
     this.after = makePicture("result", act);
-    this.say = steady("course-filters-say");
-    this.say.node.setAttribute("aria-live", "polite");
+    this.say = steady("course-filters-say", { "aria-live": "polite" });
     this.root.append(this.controls.bar,
       element("div", { class: "course-filters-grid" }, this.before.box, this.controls.box, this.after.box), this.say.box,
       element("div", { class: "course-heading" }, model.get("source")));
     drawPicture(this.before, this.photo, showing("clipped", this.photo));
     this.photoRim = figures(measure(this.photo).rim);
-    this.follow = () => { this.computed = null; this.request(); };
-    model.on("change", this.follow);
-    this.request();
+    this.start();
   }
 
-  keep(traits) {
-    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
-    this.model.save_changes();
-    this.follow();
+  follow() {
+    this.computed = null;
+    this.request();
   }
 
   /** Take a number as it is typed; what is no number is marked and not taken. */
@@ -135,10 +126,9 @@ class FilterView {
   }
 
   compute() {
-    const { model, controls, photo } = this;
-    const read = (name) => model.get(name);
-    const [weights, divisor, flip] = [read("weights"), read("divisor"), read("flip")];
-    const [padding, times, display] = [read("padding"), read("times"), read("display")];
+    const { controls, photo } = this;
+    const { weights, divisor, flip, padding, times, display, presets } =
+      this.traits("weights", "divisor", "flip", "padding", "times", "display", "presets");
     this.kernel = effective(weights, divisor, flip);
     this.computed = applyKernel(photo, this.kernel, { padding, times });
     drawPicture(this.after, this.computed, showing(display, this.computed));
@@ -154,7 +144,7 @@ class FilterView {
       input.style.background = `rgb(${red}, ${green}, ${blue})`;
     });
     controls.buttons.forEach((button, k) => {
-      const preset = read("presets")[k];
+      const preset = presets[k];
       const same = preset.divisor === divisor && preset.weights.every((weight, place) => weight === weights[place]);
       button.setAttribute("aria-pressed", String(same));
     });
@@ -189,11 +179,6 @@ class FilterView {
     write(this.say.node, `Result [${row}, ${column}] = ${sum(pixel)} = ${value}. ${this.rim}`);
     write(this.say.room, `Result [100, 100] = ${sum(() => 255)} = \u22121,000.0. ${this.rim}`);
   }
-
-  stop() {
-    this.request.cancel();
-    this.model.off("change", this.follow);
-  }
 }
 
 /** Put a mark around `reach` pixels from [row, column] of a picture, cut at its edges. */
@@ -203,9 +188,4 @@ function setMark(mark, [row, column], reach, { height, width }) {
   Object.assign(mark.style, { top: `${top}%`, left: `${left}%`, width: `${wide}%`, height: `${high}%` });
 }
 
-function render({ model, el }) {
-  const view = new FilterView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(FilterView);

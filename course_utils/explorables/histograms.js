@@ -17,28 +17,16 @@ function nameOf(gain) {
   return `${figures(gain)} / √n`;
 }
 
-class HistogramsView {
+class HistogramsView extends View {
   constructor(model, el) {
-    this.model = model;
-    this.root = stage(el, "course-histograms", "Explorable: activations and gradients through a deep network");
-    this.request = onceAFrame(() => this.draw());
-    this.lists = Object.fromEntries(["depths", "gains", "activations"].map((name) => [name, model.get(name)]));
-    this.read();
-    this.makeParts();
-    this.colours = inks(this.root);
-    model.on("change", this.request);
-    this.stopWatching = watchLook(this.root, () => this.fit());
-    this.request();
-  }
-
-  /** The tables, which travel as bytes. */
-  read() {
-    const [shares, spreads] = ["shares", "spreads"].map((name) => this.model.get(name));
-    const copy = spreads.buffer.slice(spreads.byteOffset, spreads.byteOffset + spreads.byteLength);
+    super(model, el, "course-histograms", "Explorable: activations and gradients through a deep network");
+    this.lists = this.traits("depths", "gains", "activations");
     this.tables = {
-      shares: new Uint8Array(shares.buffer, shares.byteOffset, shares.byteLength),
-      spreads: new Float64Array(copy),
+      shares: bytesOf(model.get("shares")),
+      spreads: new Float64Array(bytesOf(model.get("spreads")).slice().buffer),
     };
+    this.makeParts();
+    this.start(...this.papers);
   }
 
   makeParts() {
@@ -48,38 +36,26 @@ class HistogramsView {
     this.activation = control("select", { onchange: () => this.keep({ activation: this.activation.value }) },
       ...activations.map((name) => element("option", { value: name }, name)));
     this.norm = control("input", { type: "checkbox", onchange: () => this.keep({ norm: this.norm.checked }) });
-    this.sheets = SIDES.map(([name]) => {
-      const sheet = paper({ class: "course-histograms-sheet" });
-      return { ...sheet, box: element("div", { class: "course-histograms-panel" }, element("div", { class: "course-heading" }, name), sheet.canvas) };
+    this.papers = SIDES.map(([name]) => {
+      const sheet = paper({ class: "course-sheet" });
+      return { ...sheet, box: element("div", { class: "course-panel" }, element("div", { class: "course-heading" }, name), sheet.canvas) };
     });
-    this.say = steady("course-histograms-say");
-    this.say.node.setAttribute("aria-live", "polite");
+    this.say = steady("course-say course-histograms-say", { "aria-live": "polite" });
     const widest = { shares: [], zeros: 0.888, std: 8.88e-88 };
     write(this.say.room, sentenceOf(88, [[widest, widest], [widest, widest]]));
     this.root.append(
-      element("div", { class: "course-histograms-bar" }, this.depth.box, this.gain.box,
+      element("div", { class: "course-bar course-histograms-bar" }, this.depth.box, this.gain.box,
         element("label", {}, "activation ", this.activation), element("label", {}, this.norm, " batch norm")),
-      element("div", { class: "course-histograms-grid" }, ...this.sheets.map(({ box }) => box)),
+      element("div", { class: "course-columns course-histograms-grid" }, ...this.papers.map(({ box }) => box)),
       element("div", { class: "course-histograms-key" },
         "bars: how many numbers have this size · dot: their standard deviation · grey bar below: the share that is exactly 0"),
       this.say.box);
   }
 
-  keep(traits) {
-    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
-    this.model.save_changes();
-    this.request();
-  }
-
-  fit() {
-    this.colours = inks(this.root);
-    for (const sheet of this.sheets) sheet.fit();
-    this.request();
-  }
-
   draw() {
     const { depths, gains, activations } = this.lists;
-    const [depth, gain, activation, norm] = ["depth", "gain", "activation", "norm"].map((name) => this.model.get(name));
+    const { depth, gain, activation, norm } = this.traits("depth", "gain", "activation", "norm");
+    const colours = inks(this.root);
     const place = {
       depth: depths.indexOf(depth), gain: gains.indexOf(gain),
       activation: activations.indexOf(activation), norm: Number(norm),
@@ -95,17 +71,11 @@ class HistogramsView {
     const layers = layersShown(depth);
     const found = choose(this.tables, place, { depths: depths.length, gains: gains.length }, layers.length);
     SIDES.forEach(([name, color], side) => {
-      drawLayers(this.sheets[side], found[side], layers, color, this.colours);
+      drawLayers(this.papers[side], found[side], layers, color, colours);
       const words = layers.map((layer, k) => `layer ${layer} ${figures(found[side][k].std, 2)}`).join(", ");
-      this.sheets[side].canvas.setAttribute("aria-label", `Standard deviations of the ${name}: ${words}`);
+      this.papers[side].canvas.setAttribute("aria-label", `Standard deviations of the ${name}: ${words}`);
     });
     write(this.say.node, sentenceOf(depth, found));
-  }
-
-  stop() {
-    this.request.cancel();
-    this.stopWatching();
-    this.model.off("change", this.request);
   }
 }
 
@@ -117,9 +87,4 @@ function sentenceOf(depth, [activations, gradients]) {
     + `Exactly 0 in layer ${depth}: ${Math.round(100 * activations.at(-1).zeros)} % of the activations.`;
 }
 
-function render({ model, el }) {
-  const view = new HistogramsView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(HistogramsView);

@@ -1,7 +1,7 @@
 // What the layers' histograms look like: a column of bars for each layer, the sizes of
 // its numbers on a logarithmic axis, and a dot at their standard deviation.
 
-const FONT = '14px "DejaVu Sans", system-ui, "Segoe UI", Helvetica, Arial, sans-serif';
+const FONT = fontOf(14);
 const [LOWEST, HIGHEST, BINS] = [-9, 3, 24];          // of log10 |number|
 const MOST_LAYERS = 10;                                // drawn of a network
 const RAISED = { "-": "\u207b", 0: "\u2070", 1: "\u00b9", 2: "\u00b2", 3: "\u00b3", 6: "\u2076", 9: "\u2079" };

@@ -4,7 +4,6 @@
 const SHARES = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999, 0.9999];
 const DECAYS = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 const STEPS_A_SECOND = 12;
-const ARROWS = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
 /** How the position of a slider and its value belong together. */
 const evenly = (step) => ({ step, place: (value) => value, value: (place) => place });
@@ -81,7 +80,7 @@ class Panel {
 /** The map, with a button over it that takes the pointer and the arrow keys. */
 function makeMap(move) {
   const sheet = paper({ class: "course-landscape-map" });
-  const pick = control("button", { type: "button", class: "course-landscape-pick", "aria-label": "the start of the path; arrow keys move it" });
+  const pick = control("button", { type: "button", class: "course-pick course-landscape-pick", "aria-label": "the start of the path; arrow keys move it" });
   const place = (event) => {
     const box = pick.getBoundingClientRect();
     move.to((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
@@ -93,32 +92,23 @@ function makeMap(move) {
   pick.addEventListener("pointermove", (event) => event.buttons & 1 && place(event));
   pick.addEventListener("pointerup", move.done);
   pick.addEventListener("keydown", (event) => {
-    const way = ARROWS[event.key];
-    if (!way || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    move.by(way.map((part) => part * (event.shiftKey ? 0.1 : 0.01)));
+    const way = arrowOf(event);
+    if (way) move.by(way.map((part) => part * (event.shiftKey ? 0.1 : 0.01)));
   });
   return { sheet, box: element("div", { class: "course-landscape-view" }, sheet.canvas, pick) };
 }
 
-class LandscapeView {
+class LandscapeView extends View {
   constructor(model, el) {
-    this.model = model;
-    this.names = ["surface", "steepness", "angle", "start", "noise", "seed", "steps", "optimizers"];
-    this.first = Object.fromEntries(this.names.map((name) => [name, model.get(name)]));
-    this.root = stage(el, "course-landscape", "Explorable: paths of optimizers over a landscape");
+    super(model, el, "course-landscape", "Explorable: paths of optimizers over a landscape");
+    this.first = this.traits("surface", "steepness", "angle", "start", "noise", "seed", "steps", "optimizers");
     this.ground = new Ground();
-    this.request = onceAFrame(() => this.draw());
     this.makeParts();
-    this.follow = () => this.request();
-    model.on("change", this.follow);
-    this.stopWatching = watchLook(this.root, () => this.fit());
-    this.fit();
+    this.start(this.map.sheet, this.losses);
   }
 
   makeParts() {
     const { model } = this;
-    const button = (text, action, css = "") => control("button", { type: "button", class: css, onclick: action }, text);
     const slider = (name) => makeSlider(name, model.get("ranges")[name], (value) => this.keep({ [name]: value }));
     this.surface = control("select", { "aria-label": "landscape", onchange: () => this.travel(this.surface.value) },
       ...Object.entries(model.get("surfaces")).map(([name, { title }]) => element("option", { value: name }, title)));
@@ -134,23 +124,16 @@ class LandscapeView {
     this.losses = paper({ class: "course-landscape-losses" });
     this.places = element("div", { class: "course-landscape-places", role: "status" });
     this.root.append(
-      element("div", { class: "course-landscape-bar" }, element("label", {}, "landscape ", this.surface),
+      element("div", { class: "course-bar course-landscape-bar" }, element("label", {}, "landscape ", this.surface),
         this.steepness.box, this.angle.box, this.noise.box, this.again),
       element("div", { class: "course-landscape-grid" },
         element("div", { class: "course-landscape-side" }, this.map.box,
-          element("div", { class: "course-landscape-run" }, button("Step", () => this.step(), "course-main"), this.playing,
+          element("div", { class: "course-bar course-landscape-run" }, button("Step", () => this.step(), "course-main"), this.playing,
             button("Start over", () => { this.pause(); this.keep({ steps: 0 }); }),
             button("Reset", () => { this.pause(); this.keep(this.first); }), this.steps.box)),
         element("div", { class: "course-landscape-side" }, ...this.panels.map((panel) => panel.box), this.losses.canvas)),
       this.places,
       element("div", { class: "course-heading" }, `Drag the start, or move it with the arrow keys. + is a minimum.${this.panels.length > 1 ? " Both paths get the same noise." : ""}`));
-  }
-
-  /** Keep traits in the model, from where they are drawn, and tell Python. */
-  keep(traits, save = true) {
-    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
-    if (save) this.model.save_changes();
-    this.request();
   }
 
   change(k, optimizer) {
@@ -208,19 +191,13 @@ class LandscapeView {
     write(this.playing, "Play");
   }
 
-  fit() {
-    this.map.sheet.fit();
-    this.losses.fit();
-    this.request();
-  }
-
   draw() {
-    const read = (name) => this.model.get(name);
-    const [name, steps, place] = [read("surface"), read("steps"), this.place()];
-    const setting = { name, steepness: read("steepness"), angle: name === "bowl" ? read("angle") : 0 };
-    const options = { start: read("start"), noise: read("noise"), seed: read("seed") };
+    const { surface: name, steepness, angle, steps, optimizers } = this.traits("surface", "steepness", "angle", "steps", "optimizers");
+    const place = this.place();
+    const setting = { name, steepness, angle: name === "bowl" ? angle : 0 };
+    const options = this.traits("start", "noise", "seed");
     const { steepest } = surfaceOf(setting);
-    const runs = this.runs = read("optimizers").map((optimizer) => {
+    const runs = this.runs = optimizers.map((optimizer) => {
       const path = follow(setting, optimizer, options, steps);
       const curvature = steepest(path.points.at(-1));
       return { optimizer, path, curvature, limit: stableRate(optimizer, curvature) };
@@ -229,9 +206,9 @@ class LandscapeView {
     this.surface.value = name;
     write(this.steepness.text, place.words);
     this.steepness.input.setAttribute("aria-label", place.words);
-    this.steepness.set(setting.steepness);
+    this.steepness.set(steepness);
     this.angle.box.hidden = name !== "bowl";
-    this.angle.set(read("angle"), "°");
+    this.angle.set(angle, "°");
     this.noise.set(options.noise);
     this.again.disabled = options.noise === 0;
     this.steps.set(steps);
@@ -250,15 +227,8 @@ class LandscapeView {
 
   stop() {
     this.pause();
-    this.request.cancel();
-    this.stopWatching();
-    this.model.off("change", this.follow);
+    super.stop();
   }
 }
 
-function render({ model, el }) {
-  const view = new LandscapeView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(LandscapeView);

@@ -9,7 +9,7 @@ import math
 
 import traitlets
 
-from course_utils.explorables.base import Explorable
+from course_utils.explorables.base import Explorable, check_whole
 from course_utils.explorables.landscape_numbers import Surface, follow, stable_rate
 from course_utils.explorables.landscape_still import draw
 
@@ -100,8 +100,8 @@ class Landscape(Explorable):
             ("steepness", steepness), ("angle", angle), ("noise", noise)
         ):  # fmt: skip
             _check_range(name, value)
-        _check_whole("seed", seed, 2**31 - 1)
-        _check_whole("steps", steps, MOST_STEPS)
+        check_whole("seed", seed, 0, 2**31 - 1)
+        check_whole("steps", steps, 0, MOST_STEPS)
         names = " and ".join(run["name"] for run in runs)
         super().__init__(
             surface=surface, steepness=steepness, angle=angle, noise=noise, seed=seed,
@@ -185,13 +185,6 @@ def _check_range(name, value):
     low, high = RANGES[name]
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value}")
-
-
-def _check_whole(name, value, most):
-    if not isinstance(value, int) or not 0 <= value <= most:
-        raise ValueError(
-            f"{name} must be a whole number from 0 to {most}, got {value!r}"
-        )
 
 
 def _checked_start(start, place):

@@ -1,19 +1,11 @@
 // The map of the landscape with its paths, and the loss against the step.
 
-const FONT = '12px "DejaVu Sans", system-ui, "Segoe UI", Helvetica, Arial, sans-serif';
+const FONT = fontOf(12);
 const [COLUMNS, ROWS] = [120, 80];                     // cells of the map
 const [POWERS, LINES] = [3, 12];                       // the contours span so many powers of ten
 const [LOWEST, HIGHEST] = [1e-12, 1e15];               // losses beyond these lie on the edge
 const FARTHEST = 20;                                   // a path ends so many maps away
 const DASHES = [[], [7, 4]];
-
-/** The colour of an optimizer, lighter on dark paper. */
-function colourOf(name, dark) {
-  const channels = [1, 3, 5].map((k) => parseInt(COLORS[name].slice(k, k + 2), 16));
-  return `rgb(${channels.map((value) => Math.round(dark ? value + 0.45 * (255 - value) : value))})`;
-}
-
-const isDark = (root) => parseInt(inks(root).ink.slice(1, 3), 16) > 128;
 
 /** Losses at the corners of the cells, row after row from the top, and the largest. */
 function sample({ loss }, [left, right, bottom, top]) {

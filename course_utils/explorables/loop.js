@@ -6,10 +6,7 @@ const LONGEST = 3000;                                  // batches after which pl
 
 /** What the browser got from Python, as typed arrays. */
 function readData(model) {
-  const bytes = (name) => {
-    const view = model.get(name);
-    return new Uint8Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-  };
+  const bytes = (name) => bytesOf(model.get(name)).slice();
   const names = model.get("classes");
   const [height, width] = [model.get("height"), model.get("width")];
   const [mean, std] = [model.get("mean"), model.get("std")];
@@ -27,7 +24,6 @@ function readData(model) {
 
 /** The buttons, the speed and the learning rate. */
 function makeControls(actions, rate) {
-  const button = (text, action, kind = "") => control("button", { type: "button", class: kind, onclick: action }, text);
   const play = button("Play", actions.play);
   const speed = control("select", { "aria-label": "speed of playing" },
     ...SPEEDS.map(([text], k) => element("option", { value: k, selected: k === 1 }, text)));
@@ -35,7 +31,7 @@ function makeControls(actions, rate) {
     type: "range", min: -4, max: 1, step: 0.05, value: Math.log10(rate), oninput: actions.rate, onchange: actions.keepRate,
   });
   const shown = element("output", { class: "course-loop-rate" });
-  const bar = element("div", { class: "course-loop-bar" },
+  const bar = element("div", { class: "course-bar course-loop-bar" },
     element("span", { class: "course-loop-buttons" }, button("Next line", actions.next, "course-main"),
       button("One whole batch", actions.batch), play, speed, button("Reset", actions.reset)),
     element("label", { class: "course-loop-slider" }, "learning rate η ", slider, shown));
@@ -91,19 +87,19 @@ function makePictures(data, choose) {
   return { box, picker, weights, slope };
 }
 
-class LoopView {
+class LoopView extends View {
   constructor(model, el) {
-    this.model = model;
+    super(model, el, "course-loop", "Explorable: the training loop, one line at a time");
     this.data = readData(model);
-    this.root = stage(el, "course-loop", "Explorable: the training loop, one line at a time");
-    this.request = onceAFrame(() => this.draw());
     this.playing = false;
     this.makeParts();
-    this.colours = inks(this.root);
-    this.takeRate = () => { this.controls.slider.value = Math.log10(model.get("learning_rate")); this.request(); };
-    model.on("change:learning_rate", this.takeRate);
-    this.stopWatching = watchLook(this.root, () => this.fit());
     this.reset();
+    this.start(this.scores.sheet, this.curves);
+  }
+
+  follow() {
+    this.controls.slider.value = Math.log10(this.model.get("learning_rate"));
+    this.request();
   }
 
   makeParts() {
@@ -134,8 +130,7 @@ class LoopView {
   }
 
   keepRate() {
-    this.model.set("learning_rate", Number(this.rate().toPrecision(3)));
-    this.model.save_changes();
+    this.keep({ learning_rate: Number(this.rate().toPrecision(3)) });
   }
 
   reset() {
@@ -179,15 +174,9 @@ class LoopView {
     requestAnimationFrame((next) => this.frame(next));
   }
 
-  fit() {
-    this.colours = inks(this.root);
-    this.scores.sheet.fit();
-    this.curves.fit();
-    this.request();
-  }
-
   draw() {
-    const { run, data, code, controls, colours } = this;
+    const { run, data, code, controls } = this;
+    const colours = inks(this.root);
     const forget = code.forget.checked;
     this.selected = Math.min(this.selected, run.images.length - 1);
     write(controls.shown, figures(this.rate()));
@@ -208,15 +197,8 @@ class LoopView {
 
   stop() {
     this.playing = false;
-    this.request.cancel();
-    this.stopWatching();
-    this.model.off("change:learning_rate", this.takeRate);
+    super.stop();
   }
 }
 
-function render({ model, el }) {
-  const view = new LoopView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(LoopView);

@@ -1,6 +1,6 @@
 // What a run of the training loop looks like: tiles, bars, curves, pictures, sentences.
 
-const FONT = '12px "DejaVu Sans", system-ui, "Segoe UI", Helvetica, Arial, sans-serif';
+const FONT = fontOf(12);
 /** Whether image n of the batch is predicted right. */
 const isRight = (run, n) => prediction(run, n) === run.batchLabels[n];
 const countRight = (run) => run.images.filter((_, n) => isRight(run, n)).length;

@@ -15,57 +15,40 @@ function makeSlider(name, changed) {
 
 /** A titled sheet to draw on. */
 function makeSheet(title) {
-  const sheet = paper({ class: "course-polynomial-sheet" });
+  const sheet = paper({ class: "course-sheet" });
   const words = element("div", { class: "course-heading" }, title);
-  return { box: element("div", { class: "course-polynomial-panel" }, words, sheet.canvas), words, ...sheet };
+  return { box: element("div", { class: "course-panel" }, words, sheet.canvas), words, ...sheet };
 }
 
-class PolynomialView {
+class PolynomialView extends View {
   constructor(model, el) {
-    this.model = model;
-    this.root = stage(el, "course-polynomial", "Explorable: a polynomial fitted to noisy points");
-    this.request = onceAFrame(() => this.draw());
+    super(model, el, "course-polynomial", "Explorable: a polynomial fitted to noisy points");
     this.makeParts();
-    this.colours = inks(this.root);
-    this.follow = () => { this.computed = null; this.request(); };
-    model.on("change", this.follow);
-    this.stopWatching = watchLook(this.root, () => this.fit());
+    this.start(this.left, this.right);
+  }
+
+  follow() {
+    this.computed = null;
     this.request();
   }
 
   makeParts() {
     const keep = (traits) => this.keep(traits);
     this.sliders = Object.fromEntries(Object.keys(RANGES).map((name) => [name, makeSlider(name, keep)]));
-    const again = control("button", {
-      type: "button", class: "course-main", onclick: () => keep({ seed: (this.model.get("seed") + 1) % 1000 }),
-    }, "New sample");
+    const again = button("New sample", () => keep({ seed: (this.model.get("seed") + 1) % 1000 }), "course-main");
     this.others = control("input", { type: "checkbox", onchange: () => keep({ others: this.others.checked }) });
     this.left = makeSheet("");
     this.right = makeSheet("mean squared error against the degree");
-    this.say = steady("course-polynomial-say");
-    this.say.node.setAttribute("aria-live", "polite");
+    this.say = steady("course-say course-polynomial-say", { "aria-live": "polite" });
     write(this.say.room, sentenceOf({ degree: MOST_DEGREE, train: 0.00123, test: 1.23e+12, best: MOST_DEGREE, floor: 0.0025 }));
     this.root.append(
-      element("div", { class: "course-polynomial-bar" }, ...Object.values(this.sliders).map(({ box }) => box), again,
+      element("div", { class: "course-bar course-polynomial-bar" }, ...Object.values(this.sliders).map(({ box }) => box), again,
         element("label", {}, this.others, ` fits to ${OTHERS} other samples`)),
-      element("div", { class: "course-polynomial-grid" }, this.left.box, this.right.box), this.say.box);
-  }
-
-  keep(traits) {
-    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
-    this.model.save_changes();
-    this.follow();
-  }
-
-  fit() {
-    this.colours = inks(this.root);
-    this.left.fit();
-    this.right.fit();
-    this.request();
+      element("div", { class: "course-columns" }, this.left.box, this.right.box), this.say.box);
   }
 
   compute() {
-    const [noise, points, seed] = ["noise", "points", "seed"].map((name) => this.model.get(name));
+    const { noise, points, seed } = this.traits("noise", "points", "seed");
     const sample = draw(points, noise, seed);
     const found = fits(sample, MOST_DEGREE);
     this.computed = { sample, found, measured: errors(sample, found, noise) };
@@ -74,14 +57,15 @@ class PolynomialView {
   /** The fits of the chosen degree to other samples; empty unless they are asked for. */
   otherFits(degree) {
     if (!this.model.get("others")) return [];
-    const [noise, points, seed] = ["noise", "points", "seed"].map((name) => this.model.get(name));
+    const { noise, points, seed } = this.traits("noise", "points", "seed");
     return Array.from({ length: OTHERS }, (_, k) => fits(draw(points, noise, seed + 1000 * (k + 1)), degree)[degree]);
   }
 
   draw() {
     if (!this.computed) this.compute();
-    const { model, sliders, computed, colours } = this;
-    const [degree, noise] = [model.get("degree"), model.get("noise")];
+    const { model, sliders, computed } = this;
+    const { degree, noise } = this.traits("degree", "noise");
+    const colours = inks(this.root);
     for (const [name, { input, shown }] of Object.entries(sliders)) {
       input.value = model.get(name);
       write(shown, figures(model.get(name)));
@@ -95,12 +79,6 @@ class PolynomialView {
     this.left.canvas.setAttribute("aria-label", `${model.get("points")} points and the fit of degree ${degree}`);
     this.right.canvas.setAttribute("aria-label", words);
   }
-
-  stop() {
-    this.request.cancel();
-    this.stopWatching();
-    this.model.off("change", this.follow);
-  }
 }
 
 /** The numbers of the chosen degree in words. */
@@ -110,9 +88,4 @@ function sentenceOf({ degree, train, test, best, floor }) {
     + `The noise alone costs ${small(floor)}. For this sample degree ${best} has the smallest test error.`;
 }
 
-function render({ model, el }) {
-  const view = new PolynomialView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(PolynomialView);

@@ -8,13 +8,13 @@ import numpy as np
 import traitlets
 
 from course_utils.explorables.base import Explorable, check_whole
+from course_utils.explorables.chance import uniforms
 from course_utils.plots import COLORS, label_line, new_figure
 
 MOST_DEGREE = 14
 FEWEST, MOST = 15, 200  # points
 MOST_SEED = 999
 PLACES = (2 * np.arange(401) + 1) / 401 - 1  # the middles of 401 cells of -1..1
-WORD = 2**32
 OTHER = "#56B4E9"  # the fits to other samples
 FLOOR, CEILING = 1e-3, 10.0  # of the axis of errors
 
@@ -22,17 +22,6 @@ FLOOR, CEILING = 1e-3, 10.0  # of the axis of errors
 def truth(x):
     """The function behind the points."""
     return np.sin(np.pi * x)
-
-
-def uniforms(seed, count):
-    """Numbers [count] from 0 to 1 that `seed` fixes: mulberry32, as in the browser."""
-    state, found = (seed + 1) * 0x9E3779B1 % WORD, []
-    for _ in range(count):
-        state = (state + 0x6D2B79F5) % WORD
-        mixed = (state ^ (state >> 15)) * (state | 1) % WORD
-        mixed ^= (mixed + (mixed ^ (mixed >> 7)) * (mixed | 61)) % WORD
-        found.append((mixed ^ (mixed >> 14)) / WORD)
-    return np.array(found)
 
 
 class PolynomialFit(Explorable):
@@ -46,7 +35,9 @@ class PolynomialFit(Explorable):
     numbers outside these ranges. Taught in chapter 02.
     """
 
-    scripts = ("steady", "polynomial_arithmetic", "polynomial_drawing", "polynomial")
+    scripts = (
+        "steady", "chance", "polynomial_arithmetic", "polynomial_drawing", "polynomial",
+    )  # fmt: skip
     degree = traitlets.Int().tag(sync=True)
     noise = traitlets.Float().tag(sync=True)
     points = traitlets.Int().tag(sync=True)

@@ -7,17 +7,6 @@ export const PLACES = Float64Array.from({ length: 401 }, (_, k) => (2 * k + 1) /
 /** The function that the points come from, without noise. */
 export const truth = (x) => Math.sin(Math.PI * x);
 
-/** Numbers from 0 to 1 that a seed fixes (mulberry32): the same here and in Python. */
-export function uniforms(seed, count) {
-  let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
-  return Float64Array.from({ length: count }, () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  });
-}
-
 /** `count` points: one place in each of `count` equal cells of -1..1, and its value plus
  *  normal noise, from two uniform numbers by Box and Muller. */
 export function draw(count, noise, seed) {

@@ -1,6 +1,6 @@
 // What the polynomial fit looks like: the points with the curves, and the two errors.
 
-const FONT = '14px "DejaVu Sans", system-ui, "Segoe UI", Helvetica, Arial, sans-serif';
+const FONT = fontOf(14);
 const REACH = 2;                                       // values from -REACH to REACH
 const ERRORS = [0.001, 10];                            // the axis of the errors
 const OTHER = "#56B4E9";                               // the fits to other samples

@@ -40,7 +40,7 @@ function numberField(model, keep) {
   const submit = () => keep(objection(input.value, low, high), Number(input.value));
   input.addEventListener("keydown", (event) => { if (event.key === "Enter") submit(); });
   const box = element("span", { class: "course-prediction-answer" }, input, unit,
-    control("button", { type: "button", class: "course-main", onclick: submit }, "Keep my guess"));
+    button("Keep my guess", submit, "course-main"));
   const show = (value) => { if (value !== null) input.value = plain(value); };
   return { box, id, show };
 }
@@ -89,7 +89,7 @@ function drawGuess(sheet, colours, guess, measured, low, high) {
   const margin = last > first ? 0 : 1;
   const px = (value) => 50 + (value - first + margin) / (last - first + 2 * margin) * (width - 100);
   const middle = height / 2;
-  g.font = '12px "DejaVu Sans", system-ui, "Segoe UI", Helvetica, Arial, sans-serif';
+  g.font = fontOf(12);
   g.lineWidth = 2;
   g.strokeStyle = colours.line;
   g.beginPath();

@@ -1,7 +1,6 @@
 // The response surface's explorable: its parts, and what its controls do. Arithmetic is
 // in response_arithmetic.js, the drawing in response_drawing.js.
 
-const ARROWS = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 const STEP = 0.02;                                     // of an axis, of an arrow key
 const SAME = 0.002;                                    // points so near are one
 
@@ -23,20 +22,15 @@ export function tellOutcome({ count, best, rivals, better, top }) {
   return `Your best after ${count} point${count === 1 ? "" : "s"}, ${figures(best.score)} at ${best.at}, is better than ${than.join(" and ")} with as many points. ${map}`;
 }
 
-class ResponseView {
+class ResponseView extends View {
   constructor(model, el) {
-    this.model = model;
-    this.root = stage(el, "course-response", "Explorable: searching a hidden surface");
+    super(model, el, "course-response", "Explorable: searching a hidden surface");
     this.surface = { values: model.get("values"), across: knotsOf(model.get("x").at), up: knotsOf(model.get("y").at) };
     this.findEnds();
     this.cursor = [0.5, 0.5];
     this.shades = new Shades();
-    this.request = onceAFrame(() => this.draw());
     this.makeParts();
-    this.follow = () => this.request();
-    model.on("change", this.follow);
-    this.stopWatching = watchLook(this.root, () => this.fit());
-    this.fit();
+    this.start(this.map, this.curves);
   }
 
   /** The best and the worst of the map lie on measured points: bilinear has no others. */
@@ -50,7 +44,6 @@ class ResponseView {
   }
 
   makeParts() {
-    const button = (text, action, css = "") => control("button", { type: "button", class: css, onclick: action }, text);
     this.reveal = button("Reveal", () => this.keep({ revealed: true }), "course-main");
     const again = button("Start again", () => { this.cursor = [0.5, 0.5]; this.moved = this.repeated = false; this.keep({ picked: [], revealed: false }); });
     this.boxes = Object.fromEntries(Object.keys(NAMES).map((name) =>
@@ -59,15 +52,13 @@ class ResponseView {
       [name, element("i", { class: `course-response-mark course-response-${name.toLowerCase()}`, "aria-hidden": "true" })]));
     const legends = Object.entries(this.boxes).map(([name, box]) => element("label", {}, box, this.marks[name], NAMES[name]));
     this.curves = paper({ class: "course-response-curves" });
-    this.said = steady("course-response-said");
-    this.said.node.setAttribute("role", "status");
-    this.outcome = steady("course-response-said");
-    this.outcome.node.setAttribute("aria-live", "polite");
+    this.said = steady("course-response-said", { role: "status" });
+    this.outcome = steady("course-response-said", { "aria-live": "polite" });
     this.keepRoom();
-    const panel = (title, ...parts) => element("div", { class: "course-response-panel" }, element("div", { class: "course-heading" }, title), ...parts);
+    const panel = (title, ...parts) => element("div", { class: "course-panel" }, element("div", { class: "course-heading" }, title), ...parts);
     this.root.append(
-      element("div", { class: "course-response-bar" }, this.reveal, again, ...legends),
-      element("div", { class: "course-response-grid" },
+      element("div", { class: "course-bar course-response-bar" }, this.reveal, again, ...legends),
+      element("div", { class: "course-columns course-response-grid" },
         panel(`${this.model.get("what")}, once revealed: lighter is better`, this.makeMap()),
         panel("best so far · line: median of the runs · band: eight of ten runs", this.curves.canvas)),
       this.said.box, this.outcome.box,
@@ -78,7 +69,7 @@ class ResponseView {
   makeMap() {
     this.map = paper({ class: "course-response-map" });
     this.pick = control("button", {
-      type: "button", class: "course-response-pick",
+      type: "button", class: "course-pick course-response-pick",
       onclick: (event) => this.clicked(event), onkeydown: (event) => this.pressed(event),
       onfocus: () => this.request(), onblur: () => this.request(),
     });
@@ -88,7 +79,7 @@ class ResponseView {
 
   /** The sentences keep the room of the longest ones there can be. */
   keepRoom() {
-    const [budget, what, rivals, better] = ["budget", "what", "rivals", "better"].map((name) => this.model.get(name));
+    const { budget, what, rivals, better } = this.traits("budget", "what", "rivals", "better");
     const best = { score: 0.0123, number: budget, at: `${this.tellPlace([0.5123, 0.5123])}00` };
     write(this.said.room, tellTrials({ count: budget, budget, trial: best, best, what }));
     write(this.outcome.room, tellOutcome({ count: budget, best, rivals, better, top: 0.0123 }));
@@ -119,9 +110,8 @@ class ResponseView {
   }
 
   pressed(event) {
-    const way = ARROWS[event.key];
-    if (!way || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
+    const way = arrowOf(event);
+    if (!way) return;
     const far = event.shiftKey ? 5 * STEP : STEP;
     this.cursor = this.cursor.map((value, k) => Number(Math.min(1, Math.max(0, value + far * way[k])).toFixed(4)));
     this.moved = true;
@@ -129,36 +119,23 @@ class ResponseView {
     this.request();
   }
 
-  keep(traits) {
-    for (const [name, value] of Object.entries(traits)) this.model.set(name, value);
-    this.model.save_changes();
-    this.request();
-  }
-
-  fit() {
-    this.map.fit();
-    this.curves.fit();
-    this.request();
-  }
-
   /** All that is drawn and said, from the model. */
   scene() {
-    const read = (name) => this.model.get(name);
-    const [picked, revealed, better] = ["picked", "revealed", "better"].map(read);
+    const given = this.traits("picked", "revealed", "better", "rivals", "x", "y", "budget");
+    const { picked, revealed, better } = given;
     const scores = picked.map((place) => valueAt(this.surface, place));
     const best = bestSoFar(scores, better).at(-1);
     const rivals = Object.fromEntries(Object.keys(NAMES).filter((name) => revealed && this.boxes[name].checked)
-      .map((name) => [name, read("rivals")[name]]));
+      .map((name) => [name, given.rivals[name]]));
     const cursor = this.pick.matches(":focus") || this.moved ? this.cursor : null;
-    return { surface: this.surface, range: this.range, peak: this.peak, x: read("x"), y: read("y"), budget: read("budget"),
-      better, picked, revealed, scores, best, rivals, cursor };
+    return { ...given, surface: this.surface, range: this.range, peak: this.peak, scores, best, rivals, cursor };
   }
 
   draw() {
     const scene = this.scene();
     const [dark, colours] = [isDark(this.root), inks(this.root)];
     for (const box of Object.values(this.boxes)) box.disabled = !scene.revealed;
-    for (const [name, mark] of Object.entries(this.marks)) mark.style.background = colourOf(name, dark);
+    for (const [name, mark] of Object.entries(this.marks)) mark.style.background = colourOf(LOOKS[name], dark);
     this.reveal.disabled = scene.revealed;
     this.pick.classList.toggle("course-response-over", scene.revealed);
     drawMap(this.map, this.shades, scene, colours, dark);
@@ -181,17 +158,6 @@ class ResponseView {
     this.map.canvas.setAttribute("aria-label", `map of ${count} tried points${revealed ? `; the best of all lies at ${this.tellPlace(this.peak)}` : ""}`);
     this.curves.canvas.setAttribute("aria-label", `best so far against the number of points; ${outcome || tried}`);
   }
-
-  stop() {
-    this.request.cancel();
-    this.stopWatching();
-    this.model.off("change", this.follow);
-  }
 }
 
-function render({ model, el }) {
-  const view = new ResponseView(model, el);
-  return () => view.stop();
-}
-
-export default { render };
+export default shows(ResponseView);

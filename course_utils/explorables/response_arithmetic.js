@@ -25,6 +25,19 @@ export function valueAt({ values, across, up }, [u, v]) {
 /** The position on an axis with these measured ones that lies at a part of its length. */
 export const positionAt = (positions, part) => positions[0] * (positions.at(-1) / positions[0]) ** part;
 
+/** The marks of a logarithmic axis, from 2 to 7 of them: powers of ten, or finer. */
+export function logTicks(low, high) {
+  const inside = (factors) => {
+    const marks = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+      for (const factor of factors) marks.push(Number((factor * 10 ** power).toPrecision(3)));
+    return marks.filter((mark) => mark >= low * 0.999 && mark <= high * 1.001);
+  };
+  const found = [[1], [1, 3], [1, 2, 5]].map(inside).find((marks) => marks.length > 2) ?? inside([1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]);
+  const pitch = Math.ceil(found.length / 7);
+  return found.length < 2 ? [low, high] : found.filter((_, k) => k % pitch === 0);
+}
+
 /** Whether one score is better than another; `better` is "lower" or "higher". */
 export const isBetter = (one, other, better) => (better === "lower" ? one < other : one > other);
 

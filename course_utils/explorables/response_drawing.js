@@ -1,31 +1,10 @@
 // What the response surface looks like: the map with the points, and the curves.
 
-const FONT = '13px "DejaVu Sans", system-ui, "Segoe UI", Helvetica, Arial, sans-serif';
+const FONT = fontOf(13);
 const EDGES = { left: 82, right: 14, top: 12, bottom: 46 };   // around the map
 const [COLUMNS, ROWS, BANDS] = [150, 120, 10];         // cells and shades of the map
 const LOOKS = { random: "test", TPE: "train" };        // the roles of the colours
 const NAMES = { random: "random search", TPE: "TPE" };
-
-const isDark = (root) => parseInt(inks(root).ink.slice(1, 3), 16) > 128;
-
-/** The colour of a search, lighter on dark paper. */
-function colourOf(name, dark) {
-  const channels = [1, 3, 5].map((k) => parseInt(COLORS[LOOKS[name]].slice(k, k + 2), 16));
-  return `rgb(${channels.map((value) => Math.round(dark ? value + 0.45 * (255 - value) : value))})`;
-}
-
-/** The marks of a logarithmic axis, from 2 to 7 of them: powers of ten, or finer. */
-export function logTicks(low, high) {
-  const inside = (factors) => {
-    const marks = [];
-    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
-      for (const factor of factors) marks.push(Number((factor * 10 ** power).toPrecision(3)));
-    return marks.filter((mark) => mark >= low * 0.999 && mark <= high * 1.001);
-  };
-  const found = [[1], [1, 3], [1, 2, 5]].map(inside).find((marks) => marks.length > 2) ?? inside([1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]);
-  const pitch = Math.ceil(found.length / 7);
-  return found.length < 2 ? [low, high] : found.filter((_, k) => k % pitch === 0);
-}
 
 /** The shades of the whole map on a canvas of their own, kept while the theme stays. */
 class Shades {
@@ -137,7 +116,7 @@ function drawMap(sheet, shades, scene, colours, dark) {
   }
   drawAxes(g, frame, scene, colours);
   for (const [name, { places }] of Object.entries(scene.rivals))
-    for (const place of places) drawMark(g, put(place), name, colourOf(name, dark), paperColour);
+    for (const place of places) drawMark(g, put(place), name, colourOf(LOOKS[name], dark), paperColour);
   const best = scene.scores.indexOf(scene.best);
   const order = scene.picked.map((_, k) => k).sort((a, b) => (b === best) - (a === best) || b - a);
   for (const k of [...order].reverse())
@@ -213,8 +192,8 @@ function drawCurves(sheet, { scores, rivals, budget, better }, colours, dark) {
   }
   const ends = [];
   for (const [name, band] of Object.entries(bands)) {
-    drawBand(g, band, px, py, colourOf(name, dark), name === "random" ? [7, 4] : []);
-    ends.push({ text: name, colour: colourOf(name, dark), at: [px(budget), py(band.middle.at(-1))] });
+    drawBand(g, band, px, py, colourOf(LOOKS[name], dark), name === "random" ? [7, 4] : []);
+    ends.push({ text: name, colour: colourOf(LOOKS[name], dark), at: [px(budget), py(band.middle.at(-1))] });
   }
   if (own.length) ends.push({ text: "you", colour: colours.ink, at: [px(own.length), py(own.at(-1))] });
   drawSteps(g, own.map((value, k) => [px(k + 1), py(value)]), colours.ink);

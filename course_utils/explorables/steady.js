@@ -2,9 +2,9 @@
 // and on a slide everything, would move under the pointer.
 
 /** A text that keeps the room of a longer one: `room` takes the longest text there can be
- *  and stays invisible behind `node`. `box` holds both. */
-function steady(css) {
-  const node = element("div", { class: css });
+ *  and stays invisible behind `node`, which has the attributes. `box` holds both. */
+function steady(css, attributes = {}) {
+  const node = element("div", { class: css, ...attributes });
   const room = element("div", { class: css, "aria-hidden": "true" });
   const stack = element("div", {}, room, node);
   stack.style.display = "grid";
