@@ -10,8 +10,8 @@ section II; Chellapilla, Puri and Simard 2006, "High Performance Convolutional N
 Networks for Document Processing", for the matrix product. Deviation from the latter:
 a matrix holds what one row of the kernel sees, in a few pictures at a time.
 
-conv2d_forward computes with the channels of a pixel side by side in memory (channels
-last) and, without groups, leaves its result so: flatten and reshape take it, view not.
+From 16 output channels, without groups, the channels of a pixel lie side by side in
+memory (channels last), also in the result: flatten and reshape take it, view does not.
 """
 
 import math
@@ -40,6 +40,7 @@ from course_utils.windows import (
 
 # How many numbers are copied at once: on a processor 3 MB, which stay in its caches.
 AT_ONCE, AT_ONCE_ELSEWHERE = 3 * 2**18, 2**26
+NARROW = 16  # columns: with fewer, a matrix product of rows of numbers is slow
 
 # Forward: chapter 08
 
@@ -57,12 +58,13 @@ def conv2d_windows(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
     return y if bias is None else y + bias[:, None, None]
 
 
-def window_matrices(x, grid, groups):
+def window_matrices(x, grid, groups, last):
     """Yield what each row of the kernel sees, for a few pictures at a time.
 
     It is a list of K matrices [n G, H' W', K C/G], with a row for each place of the
     kernel, for n pictures x G groups; n is pictures_at_once(x, grid), less at the end.
-    The next come into the same memory: use them before. Taught in chapter 08."""
+    If `last`, channels lie last in memory, else places. The next come into the same
+    memory: use them before. Taught in chapter 08."""
     (kh, kw), (sh, sw), (dh, dw), (left, right, top, bottom), (out_h, _) = grid
     _, C, H, W = x.shape
     size, before = pictures_at_once(x, grid), None
@@ -70,20 +72,19 @@ def window_matrices(x, grid, groups):
         some = x[start : start + size]
         # New memory and views of it; autograd, where it is on, needs the old one later.
         if len(some) != before or torch.is_grad_enabled():
-            before = len(some)
-            padded = x.new_zeros(before, top + H + bottom, left + W + right, C)
-            inside = padded[:, top : top + H, left : left + W]
-            seen = padded.unfold(2, dw * (kw - 1) + 1, sw)  # [n, lines, W', C, reach]
-            seen = seen[..., ::dw].unflatten(3, (groups, -1))
-            seen = seen.permute(0, 3, 1, 2, 5, 4)  # [n, G, lines, W', K, C/G]
+            before, high, wide = len(some), top + H + bottom, left + W + right
+            padded = empty_pictures(x, (before, C, high, wide), last).zero_()
+            inside = padded[:, :, top : top + H, left : left + W]
+            seen = padded.unfold(3, dw * (kw - 1) + 1, sw)[..., ::dw]
+            seen = seen.unflatten(1, (groups, -1))  # [n, G, C/G, high, W', K]
+            seen = seen.permute(0, 1, 3, 4, 5, 2)  # [n, G, high, W', K, C/G]
             if sh > 1:  # for each row of the kernel: [K, n, G, H', W', K, C/G]
                 seen = seen.unfold(2, dh * (kh - 1) + 1, sh)[..., ::dh].movedim(6, 0)
-            rows = torch.empty_like(seen, memory_format=torch.contiguous_format)
-            matrices = []
+            rows, matrices = empty_rows(seen, last), []
             for u in range(kh):
                 mine = rows[u] if sh > 1 else rows[:, :, u * dh : u * dh + out_h]
                 matrices.append(mine.flatten(4).flatten(2, 3).flatten(0, 1))
-        inside.copy_(some.movedim(1, 3))  # [n, H, W, C]
+        inside.copy_(some)
         rows.copy_(seen)
         yield matrices
 
@@ -94,17 +95,22 @@ def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
     A matrix product for each row of the kernel: windows are rows, kernels are columns.
     Taught in chapter 08."""
     grid = convolution_grid(x, weight, bias, stride, padding, dilation, groups)
-    size = pictures_at_once(x, grid)
+    size, last = pictures_at_once(x, grid), channels_go_last(len(weight), groups)
     kernels = kernel_matrices(weight, groups, size)  # K times [n G, K C/G, O/G]
-    y = empty_output(x, len(weight), grid, groups)
+    y = empty_pictures(x, (len(x), len(weight), *grid.output_size), last)
     y[:] = 0 if bias is None else bias[:, None, None]
-    # A view of y: [N G, H' W', O/G]
-    sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1).mT
+    # A view of y: [N G, O/G, H' W']
+    sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
     starts = range(0, len(sums), size * groups)
-    for start, matrices in zip(starts, window_matrices(x, grid, groups), strict=True):
+    seen = window_matrices(x, grid, groups, last)
+    for start, matrices in zip(starts, seen, strict=True):
         part = sums[start : start + size * groups]
         for matrix, kernel in zip(matrices, kernels, strict=True):
-            part.baddbmm_(matrix, kernel[: len(part)])  # part += matrix @ kernel
+            kernel = kernel[: len(part)]
+            if last:
+                part.mT.baddbmm_(matrix, kernel)  # sums += matrix @ kernel, places down
+            else:
+                part.baddbmm_(kernel.mT, matrix.mT)  # the same, places across
     return y
 
 
@@ -147,11 +153,14 @@ def conv2d_weight_gradient(
     grid = gradient_grid(grad_output, x.shape, weight_size, *settings)
     out_channels, channels, kh, kw = weight_size
     # errors [N G, O/G, H' W'], gradient [K, G, O/G, K C/G]
-    errors = grad_output.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
+    last = channels_go_last(kw * channels, groups)
+    errors = grad_output if last else grad_output.contiguous()
+    errors = errors.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
     gradient = x.new_zeros(kh, groups, out_channels // groups, kw * channels)
     size = pictures_at_once(x, grid) * groups
     starts = range(0, len(errors), size)
-    for start, matrices in zip(starts, window_matrices(x, grid, groups), strict=True):
+    seen = window_matrices(x, grid, groups, last)
+    for start, matrices in zip(starts, seen, strict=True):
         for u, matrix in enumerate(matrices):
             products = errors[start : start + size] @ matrix  # [n G, O/G, K C/G]
             gradient[u].add_(products.unflatten(0, (-1, groups)).sum(0))
@@ -201,8 +210,8 @@ class Conv2d(nn.Module):
     """torch's Conv2d by hand: x [N, C, H, W] -> [N, O, H', W'].
 
     Arguments, initial weights and names in the state_dict are torch's; padding_mode is
-    left out, a border is always 0. The result lies channels last in memory: flatten it
-    with flatten or nn.Flatten. Taught in chapter 09."""
+    left out, a border is always 0. The result may lie channels last in memory: use
+    flatten or reshape, not view. Taught in chapter 09."""
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
                  dilation=1, groups=1, bias=True, device=None, dtype=None):  # fmt: skip
@@ -253,11 +262,24 @@ def kernel_matrices(weight, groups, pictures):
     return each[:, None].expand(-1, pictures, -1, -1, -1).flatten(1, 2).unbind()
 
 
-def empty_output(x, channels, grid, groups):
-    """Memory for y [N, O, H', W']: channels last, or first where there are groups."""
-    order = torch.channels_last if groups == 1 else torch.contiguous_format
-    size = len(x), channels, *grid.output_size
+def channels_go_last(columns, groups):
+    """Whether to compute with channels last: not for products of few columns."""
+    return groups == 1 and columns >= NARROW
+
+
+def empty_pictures(x, size, last):
+    """Memory for pictures [N, C, H, W], typed like x, with channels or places last."""
+    order = torch.channels_last if last else torch.contiguous_format
     return torch.empty(size, dtype=x.dtype, device=x.device, memory_format=order)
+
+
+def empty_rows(seen, last):
+    """Memory for seen [..., lines, W', K, C/G], with channels or places last in it."""
+    plain = torch.contiguous_format
+    if last:
+        return torch.empty_like(seen, memory_format=plain)
+    rows = torch.empty_like(seen.movedim((-4, -3), (-2, -1)), memory_format=plain)
+    return rows.movedim((-2, -1), (-4, -3))
 
 
 def pictures_at_once(x, grid):

@@ -32,6 +32,16 @@ FORWARDS = (conv2d_forward, conv2d_windows)
 double = torch.float64
 
 
+@pytest.fixture(scope="module", params=[1, 10**9], autouse=True)
+def narrow(request):
+    """All is computed with channels last in memory, and then with places last.
+
+    But for groups, where places are always last."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "NARROW", request.param)
+        yield request.param
+
+
 def random(*size, seed=0, dtype=double):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(size, generator=generator, dtype=dtype)
@@ -161,9 +171,9 @@ def test_matrices_are_what_the_rows_of_the_kernel_see(settings, groups, monkeypa
     grid = kernel_grid(x.shape, (3, 2), *settings)
     seen = windows(F.pad(x, grid.pads), grid.kernel_size, grid.stride, grid.dilation)
     seen = seen.unflatten(1, (groups, -1))  # [N, G, C/G, H', W', K, K]
-    for mode in (torch.no_grad, torch.enable_grad):
+    for mode, last in itertools.product((torch.no_grad, torch.enable_grad), (0, 1)):
         with mode():
-            found = [torch.stack(m) for m in window_matrices(x, grid, groups)]
+            found = [torch.stack(m) for m in window_matrices(x, grid, groups, last)]
         assert len(found) > 1  # parts of the batch
         assert sum(len(m[0]) for m in found) == 5 * groups
         for i, matrices in enumerate(torch.cat(found, 1)):
@@ -402,6 +412,7 @@ def test_the_transposed_convolution_equals_torch(problem, extra):
         theirs = F.conv_transpose2d(*tensors, *settings)
     except RuntimeError:
         assume(False)
+    assume(min(theirs.shape[2:]) > 0)  # torch lets that pass where there is no picture
     ours = conv_transpose2d(*tensors, *settings)
     assert_near(ours, theirs, 1e-10)
     assert_near(conv_transpose2d(x, weight, None, *settings) + bias[:, None, None],
