@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hypothesis import assume, given
 from torch import nn
 
-from course_utils import convolution
+from course_utils import convolution, layouts
 from course_utils.convolution import (
     AvgPool2d,
     Conv2d,
@@ -38,7 +38,7 @@ def narrow(request):
 
     But for groups, where places are always last."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convolution, "NARROW", request.param)
+        patch.setattr(layouts, "NARROW", request.param)
         yield request.param
 
 
@@ -155,18 +155,18 @@ def test_what_torch_refuses_is_refused(problem):
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("at_once", [1, 1000, 10**9])
 def test_the_number_of_pictures_at_once_changes_nothing(at_once, groups, monkeypatch):
-    monkeypatch.setattr(convolution, "AT_ONCE", at_once)
+    monkeypatch.setattr(layouts, "AT_ONCE", at_once)
     x, weight, bias = example((5, 4, 6, 7), 6, (3, 2), groups)
     assert_equals_torch(x, weight, bias, ((2, 1), 1, (1, 2), groups))
     grid = kernel_grid(x.shape, (3, 2), (2, 1), 1, (1, 2))
-    step = convolution.pictures_at_once(x, grid)  # rows of 8 x 7 x 2 x 4 numbers each
+    step = layouts.pictures_at_once(x, grid)  # rows of 8 x 7 x 2 x 4 numbers each
     assert step == {1: 1, 1000: 2, 10**9: 5}[at_once]
 
 
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("settings", [((2, 1), 0, (1, 2)), (1, (1, 2), (2, 1))])
 def test_matrices_are_what_the_rows_of_the_kernel_see(settings, groups, monkeypatch):
-    monkeypatch.setattr(convolution, "AT_ONCE", 1000)
+    monkeypatch.setattr(layouts, "AT_ONCE", 1000)
     x = random(5, 4, 6, 7)
     grid = kernel_grid(x.shape, (3, 2), *settings)
     seen = windows(F.pad(x, grid.pads), grid.kernel_size, grid.stride, grid.dilation)
