@@ -62,12 +62,12 @@ def conv2d_windows(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
 
 
 def window_matrices(x, grid, groups, last):
-    """Yield what each row of the kernel sees, for a few pictures at a time.
+    """Yield (batch, matrices): what each row of the kernel sees, for a few pictures.
 
-    It is a list of K matrices [n G, H' W', K C/G], with a row for each place of the
-    kernel, for n pictures x G groups; n is pictures_at_once(x, grid), less at the end.
-    If `last`, channels lie last in memory, else places. The next come into the same
-    memory: use them before. Taught in chapter 08."""
+    They are K matrices [n G, H' W', K C/G], with a row for each place of the kernel,
+    for the n pictures x G groups in the slice `batch` of all N G; n is at most
+    pictures_at_once(x, grid). If `last`, channels lie last in memory, else places. The
+    next come into the same memory: use them before. Taught in chapter 08."""
     (kh, kw), (sh, sw), (dh, dw), (left, right, top, bottom), (out_h, _) = grid
     _, C, H, W = x.shape
     size, before = pictures_at_once(x, grid), None
@@ -89,7 +89,7 @@ def window_matrices(x, grid, groups, last):
                 matrices.append(mine.flatten(4).flatten(2, 3).flatten(0, 1))
         inside.copy_(some)
         rows.copy_(seen)
-        yield matrices
+        yield slice(start * groups, (start + size) * groups), matrices
 
 
 def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -104,10 +104,8 @@ def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
     y[:] = 0 if bias is None else bias[:, None, None]
     # A view of y: [N G, O/G, H' W']
     sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
-    starts = range(0, len(sums), size * groups)
-    seen = window_matrices(x, grid, groups, last)
-    for start, matrices in zip(starts, seen, strict=True):
-        part = sums[start : start + size * groups]
+    for batch, matrices in window_matrices(x, grid, groups, last):
+        part = sums[batch]
         for matrix, kernel in zip(matrices, kernels, strict=True):
             kernel = kernel[: len(part)]
             if last:
@@ -160,12 +158,9 @@ def conv2d_weight_gradient(
     errors = grad_output if last else grad_output.contiguous()
     errors = errors.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
     gradient = x.new_zeros(kh, groups, out_channels // groups, kw * channels)
-    size = pictures_at_once(x, grid) * groups
-    starts = range(0, len(errors), size)
-    seen = window_matrices(x, grid, groups, last)
-    for start, matrices in zip(starts, seen, strict=True):
+    for batch, matrices in window_matrices(x, grid, groups, last):
         for u, matrix in enumerate(matrices):
-            products = errors[start : start + size] @ matrix  # [n G, O/G, K C/G]
+            products = errors[batch] @ matrix  # [n G, O/G, K C/G]
             gradient[u].add_(products.unflatten(0, (-1, groups)).sum(0))
     gradient = gradient.unflatten(3, (kw, channels))  # [K, G, O/G, K, C/G]
     return gradient.permute(1, 2, 4, 0, 3).flatten(0, 1)

@@ -173,8 +173,11 @@ def test_matrices_are_what_the_rows_of_the_kernel_see(settings, groups, monkeypa
     seen = seen.unflatten(1, (groups, -1))  # [N, G, C/G, H', W', K, K]
     for mode, last in itertools.product((torch.no_grad, torch.enable_grad), (0, 1)):
         with mode():
-            found = [torch.stack(m) for m in window_matrices(x, grid, groups, last)]
+            pairs = window_matrices(x, grid, groups, last)
+            batches, found = zip(*((b, torch.stack(m)) for b, m in pairs), strict=True)
         assert len(found) > 1  # parts of the batch
+        everything = torch.arange(5 * groups)
+        assert torch.equal(torch.cat([everything[b] for b in batches]), everything)
         assert sum(len(m[0]) for m in found) == 5 * groups
         for i, matrices in enumerate(torch.cat(found, 1)):
             row = seen[..., i, :].permute(0, 1, 3, 4, 5, 2)  # [N, G, H', W', K, C/G]
