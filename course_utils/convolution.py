@@ -65,7 +65,7 @@ def window_matrices(x, grid, groups, last):
     """Yield (batch, matrices): what each row of the kernel sees, for a few pictures.
 
     They are K matrices [n G, H' W', K C/G], with a row for each place of the kernel,
-    for the n pictures x G groups in the slice `batch` of all N G; n is at most
+    for the n pictures in the slice `batch` and G groups; n is at most
     pictures_at_once(x, grid). If `last`, channels lie last in memory, else places. The
     next come into the same memory: use them before. Taught in chapter 08."""
     (kh, kw), (sh, sw), (dh, dw), (left, right, top, bottom), (out_h, _) = grid
@@ -84,12 +84,13 @@ def window_matrices(x, grid, groups, last):
             if sh > 1:  # for each row of the kernel: [K, n, G, H', W', K, C/G]
                 seen = seen.unfold(2, dh * (kh - 1) + 1, sh)[..., ::dh].movedim(6, 0)
             rows, matrices = empty_rows(seen, last), []
+            lines = rows.flatten(-2).flatten(-5, -4)  # [(K,) n G, high, W', K C/G]
             for u in range(kh):
-                mine = rows[u] if sh > 1 else rows[:, :, u * dh : u * dh + out_h]
-                matrices.append(mine.flatten(4).flatten(2, 3).flatten(0, 1))
+                mine = lines[u] if sh > 1 else lines[:, u * dh : u * dh + out_h]
+                matrices.append(mine.flatten(1, 2))
         inside.copy_(some)
         rows.copy_(seen)
-        yield slice(start * groups, (start + size) * groups), matrices
+        yield slice(start, start + size), matrices
 
 
 def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -99,15 +100,14 @@ def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
     Taught in chapter 08."""
     grid = convolution_grid(x, weight, bias, stride, padding, dilation, groups)
     size, last = pictures_at_once(x, grid), channels_go_last(len(weight), groups)
-    kernels = kernel_matrices(weight, groups, size)  # K times [n G, K C/G, O/G]
+    kernels = kernel_matrices(weight, groups, size)  # [K, n G, K C/G, O/G]
     y = empty_pictures(x, (len(x), len(weight), *grid.output_size), last)
-    y[:] = 0 if bias is None else bias[:, None, None]
-    # A view of y: [N G, O/G, H' W']
-    sums = y.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
+    sums = y.flatten(2).unflatten(1, (groups, -1))  # a view of y: [N, G, O/G, H' W']
+    first = 0 if bias is None else bias.view(groups, -1, 1)
     for batch, matrices in window_matrices(x, grid, groups, last):
-        part = sums[batch]
-        for matrix, kernel in zip(matrices, kernels, strict=True):
-            kernel = kernel[: len(part)]
+        sums[batch] = first
+        part = sums[batch].flatten(0, 1)  # [n G, O/G, H' W']
+        for matrix, kernel in zip(matrices, kernels[:, : len(part)], strict=True):
             if last:
                 part.mT.baddbmm_(matrix, kernel)  # sums += matrix @ kernel, places down
             else:
@@ -153,14 +153,15 @@ def conv2d_weight_gradient(
     settings = stride, padding, dilation, groups
     grid = gradient_grid(grad_output, x.shape, weight_size, *settings)
     out_channels, channels, kh, kw = weight_size
-    # errors [N G, O/G, H' W'], gradient [K, G, O/G, K C/G]
+    # errors [N, G, O/G, H' W'], gradient [K, G, O/G, K C/G]
     last = channels_go_last(kw * channels, groups)
     errors = grad_output if last else grad_output.contiguous()
-    errors = errors.flatten(2).unflatten(1, (groups, -1)).flatten(0, 1)
+    errors = errors.flatten(2).unflatten(1, (groups, -1))
     gradient = x.new_zeros(kh, groups, out_channels // groups, kw * channels)
     for batch, matrices in window_matrices(x, grid, groups, last):
+        part = errors[batch].flatten(0, 1)
         for u, matrix in enumerate(matrices):
-            products = errors[batch] @ matrix  # [n G, O/G, K C/G]
+            products = part @ matrix  # [n G, O/G, K C/G]
             gradient[u].add_(products.unflatten(0, (-1, groups)).sum(0))
     gradient = gradient.unflatten(3, (kw, channels))  # [K, G, O/G, K, C/G]
     return gradient.permute(1, 2, 4, 0, 3).flatten(0, 1)

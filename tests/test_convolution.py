@@ -153,20 +153,26 @@ def test_what_torch_refuses_is_refused(problem):
 
 
 @pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, 4])
 @pytest.mark.parametrize("at_once", [1, 1000, 10**9])
-def test_the_number_of_pictures_at_once_changes_nothing(at_once, groups, monkeypatch):
+def test_the_number_of_pictures_at_once_changes_nothing(
+    at_once, threads, groups, monkeypatch
+):
     monkeypatch.setattr(layouts, "AT_ONCE", at_once)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     x, weight, bias = example((5, 4, 6, 7), 6, (3, 2), groups)
     assert_equals_torch(x, weight, bias, ((2, 1), 1, (1, 2), groups))
     grid = kernel_grid(x.shape, (3, 2), (2, 1), 1, (1, 2))
-    step = layouts.pictures_at_once(x, grid)  # rows of 8 x 7 x 2 x 4 numbers each
-    assert step == {1: 1, 1000: 2, 10**9: 5}[at_once]
+    each = layouts.pictures_at_once(x, grid) / threads  # rows of 8 x 7 x 2 x 4 numbers
+    assert each == {1: {1: 1, 1000: 2, 10**9: 5}, 2: {1: 1, 1000: 2, 10**9: 3},
+                    4: {1: 1, 1000: 2, 10**9: 2}}[threads][at_once]  # fmt: skip
 
 
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("settings", [((2, 1), 0, (1, 2)), (1, (1, 2), (2, 1))])
 def test_matrices_are_what_the_rows_of_the_kernel_see(settings, groups, monkeypatch):
-    monkeypatch.setattr(layouts, "AT_ONCE", 1000)
+    monkeypatch.setattr(layouts, "AT_ONCE", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     x = random(5, 4, 6, 7)
     grid = kernel_grid(x.shape, (3, 2), *settings)
     seen = windows(F.pad(x, grid.pads), grid.kernel_size, grid.stride, grid.dilation)
@@ -176,7 +182,7 @@ def test_matrices_are_what_the_rows_of_the_kernel_see(settings, groups, monkeypa
             pairs = window_matrices(x, grid, groups, last)
             batches, found = zip(*((b, torch.stack(m)) for b, m in pairs), strict=True)
         assert len(found) > 1  # parts of the batch
-        everything = torch.arange(5 * groups)
+        everything = torch.arange(5)
         assert torch.equal(torch.cat([everything[b] for b in batches]), everything)
         assert sum(len(m[0]) for m in found) == 5 * groups
         for i, matrices in enumerate(torch.cat(found, 1)):

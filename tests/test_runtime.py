@@ -1,7 +1,10 @@
-"""Device, seed, scale, environment, and the text of definitions."""
+"""Memory, device, seed, scale, environment, and the text of definitions."""
 
+import ctypes
 import random
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -17,6 +20,30 @@ from course_utils.runtime import (
     show_source,
 )
 from course_utils.training import fit
+
+PAGES = """
+import resource
+
+import torch
+
+import course_utils
+
+for i in range(20):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(10**7)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"),
+    reason="the C library has no mallopt",
+)
+def test_freed_memory_is_used_again():
+    """Not handed back to the kernel and fetched anew, 4 kB at a time."""
+    command = [sys.executable, "-c", PAGES]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 10**7 * 4 / 4096 / 10
 
 
 def test_the_device_is_the_one_asked_for(monkeypatch):
