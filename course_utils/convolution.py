@@ -109,9 +109,9 @@ def conv2d_forward(x, weight, bias=None, stride=1, padding=0, dilation=1, groups
         part = sums[batch].flatten(0, 1)  # [n G, O/G, H' W']
         for matrix, kernel in zip(matrices, kernels[:, : len(part)], strict=True):
             if last:
-                part.mT.baddbmm_(matrix, kernel)  # sums += matrix @ kernel, places down
+                part.mT.baddbmm_(matrix, kernel)  # part.mT += matrix @ kernel
             else:
-                part.baddbmm_(kernel.mT, matrix.mT)  # the same, places across
+                part.baddbmm_(kernel.mT, matrix.mT)  # the same, transposed
     return y
 
 
