@@ -15,7 +15,7 @@ def keep_freed_memory(largest=2**28, spare=2**30):
 
     Otherwise glibc hands what a step of training frees back to the kernel, which fills
     it with zeros, page by page, before the next step has it again: a small CNN was
-    measured to take 1.2 to 1.7 times as long on two cores. `largest` is the size in
+    measured to take up to 1.7 times as long on two cores. `largest` is the size in
     bytes from which a tensor has memory of its own, `spare` how much is kept at most.
     Where the C library has no mallopt (macOS, Windows), nothing changes.
     """

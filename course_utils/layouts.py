@@ -47,8 +47,8 @@ def kernel_matrices(weight, groups, pictures):
 def pictures_at_once(x, grid):
     """How many pictures of x [N, C, H, W] are copied at once, at least 1.
 
-    In rounds as equal as can be. Each thread of a processor has as many, whose rows of
-    windows hold at most AT_ONCE numbers; other devices count as one thread."""
+    In rounds as equal as can be. Each thread of a processor takes equally many, whose
+    rows of windows hold at most AT_ONCE numbers; other devices count as one thread."""
     (_, kw), _, _, (_, _, top, bottom), (_, out_w) = grid
     pictures, C, H, _ = x.shape
     on_processor = x.device.type == "cpu"

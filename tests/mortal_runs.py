@@ -100,7 +100,9 @@ def train(folder, number, tell):
     checkpoint = Told(path, tell)
     history = fit(step, batches, EPOCHS, test_batches=tests, checkpoint=checkpoint)
     result = {"rows": rows_of(history), "losses": history.batch_losses}
-    torch.save({"step": step.state_dict(), **result}, folder / "result.pt")
+    unfinished = folder / "result.new"  # a kill may come while it is written
+    torch.save({"step": step.state_dict(), **result}, unfinished)
+    os.replace(unfinished, folder / "result.pt")
 
 
 def kill_in(tell, name, number, side):
